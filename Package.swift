@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .enableExperimentalFeature("Lifetimes"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+]
+
+/// A room of the house: rooms may only depend on rooms listed before them.
+func room(_ name: String, on dependencies: [Target.Dependency] = []) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func program(_ name: String, target: String? = nil, on dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: target ?? name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(of name: String, on dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.byName(name: name)] + dependencies, swiftSettings: settings)
+}
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "divert",
+  products: [
+    .library(name: "Divert", targets: ["Divert"]),
+    .library(name: "SimulatedHost", targets: ["SimulatedHost"]),
+    .library(name: "Packets", targets: ["Packets"]),
+    .executable(name: "ipfw", targets: ["ipfw"]),
+    .executable(name: "divert", targets: ["DivertTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .target(name: "CSystem"),
+    room("Packets"),
+    room("Firewall", on: ["Packets"]),
+    room("Kernel", on: ["CSystem"]),
+    room("DivertWire", on: ["Packets"]),
+    room("DivertEngine", on: ["Packets", "Firewall", "DivertWire"]),
+    room("Divert", on: ["Packets", "Kernel", "DivertWire"]),
+    room("SimulatedHost", on: ["Packets", "Firewall", "DivertEngine", "DivertWire", "Kernel", "Divert"]),
+    program("ipfw", on: ["Firewall", "DivertWire", "Kernel", "Divert"]),
+    program(
+      "divert", target: "DivertTool",
+      on: [
+        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", argumentParser,
+      ]),
+    tests(of: "Packets", on: ["TestSupport"]),
+    tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    .target(
+      name: "TestSupport", dependencies: ["Packets", "Kernel"], path: "Tests/TestSupport",
+      swiftSettings: settings),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,96 @@
+package import Packets
+
+/// One rule, as a value: what the parser yields, the printer prints and the compiler translates.
+///
+/// Reference: ipfw(8), RULE FORMAT: `[N] ACTION BODY`. Rules typed with different words for the same
+/// meaning are equal.
+package struct Rule: Equatable, Sendable {
+  /// 1...65534, or 65535 for the default rule; 0 asks for automatic numbering.
+  package var number: UInt16
+  package var action: Action
+  /// All must hold. The order is the order in which they were typed.
+  package var clauses: [Clause]
+  /// The comment behind `//`, without the slashes.
+  package var comment: String?
+  /// Whether the body began with `PROTO from … to …`, and so is listed with it (facts: ipfw lists rules of
+  /// options only as such).
+  package var hasFromTo: Bool
+
+  package init(
+    number: UInt16 = 0, action: Action, clauses: [Clause] = [], comment: String? = nil, hasFromTo: Bool = true
+  ) {
+    self.number = number
+    self.action = action
+    self.clauses = clauses
+    self.comment = comment
+    self.hasFromTo = hasFromTo
+  }
+}
+
+/// ipfw(8), RULE ACTIONS.
+package enum Action: Hashable, Sendable {
+  case allow, deny, count
+  case divert(port: UInt16)
+  case tee(port: UInt16)
+}
+
+/// An or-block: at least one of its terms must hold.
+package struct Clause: Equatable, Sendable {
+  package var terms: [Term]
+
+  package init(_ terms: [Term]) { self.terms = terms }
+  package init(_ test: Test, negated: Bool = false) { terms = [Term(test: test, negated: negated)] }
+}
+
+package struct Term: Equatable, Sendable {
+  package var test: Test
+  package var negated: Bool
+
+  package init(test: Test, negated: Bool = false) {
+    self.test = test
+    self.negated = negated
+  }
+}
+
+package enum Direction: UInt8, Hashable, Sendable, BitwiseCopyable {
+  case incoming, outgoing
+}
+
+/// One question to a packet and its pass. A test that cannot apply to a packet is false.
+package enum Test: Equatable, Sendable {
+  /// `ip4` or `ip6`.
+  case version(UInt8)
+  /// `tcp`, `udp`, a number: the upper-layer protocol (IPv4 Protocol field; IPv6 behind extension headers).
+  case protocolNumber(UInt8)
+  case source(AddressMatch)
+  case destination(AddressMatch)
+  /// TCP, UDP, UDP-Lite and SCTP, not on later fragments.
+  case sourcePort([ClosedRange<UInt16>])
+  case destinationPort([ClosedRange<UInt16>])
+  case direction(Direction)
+  /// `recv`: the receive interface, in both passes.
+  case received(InterfaceMatch)
+  /// `xmit`: the transmit interface, in the outgoing pass only.
+  case transmitted(InterfaceMatch)
+  /// `via`: the interface of the current pass.
+  case via(InterfaceMatch)
+  /// ICMP over IPv4, types 0...31 as bits.
+  case icmpTypes(UInt32)
+}
+
+package enum AddressMatch: Equatable, Sendable {
+  /// Any local address of the packet's version.
+  case me
+  /// `address & mask == value`; `value` has no bits outside the mask, which need not be contiguous.
+  case network4(IPv4Address, mask: UInt32)
+  case network6(IPv6Address, mask: IPv6Address)
+}
+
+package enum InterfaceMatch: Equatable, Sendable {
+  /// An exact name.
+  case name(String)
+  /// A glob: the name has `*`, `?` or `[`.
+  case pattern(String)
+  /// The interface that has this address.
+  case address(IPv4Address)
+}

@@ -1,0 +1,38 @@
+/// The rules in the order in which they are tried: an immutable value that is swapped whole.
+///
+/// Counters are kept apart, by `slot`: a number that stays with a rule while it exists and is used anew
+/// afterwards.
+package struct RuleSet: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
+    package let rule: Rule
+    package let slot: Int
+
+    package init(rule: Rule, slot: Int) {
+      self.rule = rule
+      self.slot = slot
+    }
+  }
+
+  /// Sorted by number, rules of the same number in order of insertion; the default rule 65535 is always last.
+  package private(set) var entries: [Entry]
+
+  package static let defaultNumber: UInt16 = 65535
+
+  /// Only the default rule, in slot 0.
+  package init(default action: Action) {
+    entries = [Entry(rule: Rule(number: Self.defaultNumber, action: action), slot: 0)]
+  }
+
+  /// The index of the first entry whose number is greater than `tag`: where processing restarts
+  /// (divert(4): "re-enter the packet filter at the rule number following the tag"); at most that of the
+  /// default rule.
+  package func index(after tag: UInt16) -> Int {
+    var low = 0
+    var high = entries.count - 1
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].rule.number > tag { high = middle } else { low = middle + 1 }
+    }
+    return low
+  }
+}
