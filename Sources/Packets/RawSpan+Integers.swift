@@ -12,6 +12,6 @@ extension MutableRawSpan {
   /// Stores an integer in network byte order; traps outside the span.
   @inlinable @inline(__always) @_lifetime(self: copy self)
   public mutating func store<Integer: FixedWidthInteger & BitwiseCopyable>(_ value: Integer, at offset: Int) {
-    unsafe storeBytes(of: value.bigEndian, toByteOffset: offset, as: Integer.self)
+    storeBytes(of: value.bigEndian, toByteOffset: offset, as: Integer.self)
   }
 }
