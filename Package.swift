@@ -44,6 +44,8 @@ let package = Package(
     room("Packets"),
     room("Firewall", on: ["Packets"]),
     room("Kernel", on: ["CSystem"]),
+    room("BPF", on: ["Kernel", "CSystem"]),
+    room("RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel"]),
     room("DivertWire", on: ["Packets"]),
     room("DivertEngine", on: ["Packets", "Firewall", "DivertWire"]),
     room("Divert", on: ["Packets", "Kernel", "DivertWire"]),

@@ -1,0 +1,25 @@
+#pragma once
+// Kernel structures and the calls that Swift cannot import: variadic functions and macros. No logic.
+#include <sys/types.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+#include <linux/packet_diag.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+
+/// bpf(2), which glibc does not wrap.
+static inline int csystem_bpf(int command, void *attributes, unsigned size) {
+  return (int)syscall(SYS_bpf, command, attributes, size);
+}
+
+/// ioctl(2) is variadic.
+static inline int csystem_ioctl(int descriptor, unsigned long request, void *argument) {
+  return ioctl(descriptor, request, argument);
+}

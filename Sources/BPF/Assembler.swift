@@ -1,0 +1,185 @@
+/// A place in a program that jumps can name before it is known.
+package struct Label: Hashable, Sendable {
+  fileprivate let number: Int
+}
+
+package enum AssemblerError: Error, Equatable, CustomStringConvertible {
+  case unplacedLabel(slot: Int)
+  /// Conditional jumps have 16 bits (RFC 9669 §4.3): beyond that an error, never a wrap.
+  case jumpTooFar(slot: Int, distance: Int)
+
+  package var description: String {
+    switch self {
+    case .unplacedLabel(let slot): "the jump in slot \(slot) names a label that was never placed"
+    case .jumpTooFar(let slot, let distance): "the jump in slot \(slot) is \(distance) slots long, more than 16 bits hold"
+    }
+  }
+}
+
+/// Collects instructions; jumps name labels, and ``finish()`` turns these into distances.
+package struct Assembler: ~Copyable {
+  private var slots: [Instruction] = []
+  private var places: [Int?] = []
+  private var jumps: [(slot: Int, to: Label)] = []
+
+  package init() {}
+
+  package var count: Int { slots.count }
+
+  package mutating func append(_ instruction: Instruction) { slots.append(instruction) }
+
+  package mutating func makeLabel() -> Label {
+    places.append(nil)
+    return Label(number: places.count - 1)
+  }
+
+  package mutating func place(_ label: Label) {
+    precondition(places[label.number] == nil, "label placed twice")
+    places[label.number] = slots.count
+  }
+
+  /// A label at this very place.
+  package mutating func here() -> Label {
+    let label = makeLabel()
+    place(label)
+    return label
+  }
+
+  package consuming func finish() throws(AssemblerError) -> [Instruction] {
+    for jump in jumps {
+      guard let place = places[jump.to.number] else { throw .unplacedLabel(slot: jump.slot) }
+      let distance = place - jump.slot - 1
+      if slots[jump.slot].opcode == Self.longJump {
+        slots[jump.slot].immediate = Int32(distance)
+      } else {
+        guard let offset = Int16(exactly: distance) else { throw .jumpTooFar(slot: jump.slot, distance: distance) }
+        slots[jump.slot].offset = offset
+      }
+    }
+    return slots
+  }
+
+  // MARK: Moves and arithmetic (32 bits unless said, the upper half becomes zero)
+
+  package mutating func move(_ destination: Register, _ value: Int32) {
+    append(Instruction(opcode: 0xb7, destination: destination, immediate: value))
+  }
+
+  /// All 64 bits.
+  package mutating func move(_ destination: Register, _ source: Register) {
+    append(Instruction(opcode: 0xbf, destination: destination, source: source))
+  }
+
+  package mutating func move32(_ destination: Register, _ source: Register) {
+    append(Instruction(opcode: 0xbc, destination: destination, source: source))
+  }
+
+  package mutating func move32(_ destination: Register, _ value: UInt32) {
+    append(Instruction(opcode: 0xb4, destination: destination, immediate: Int32(bitPattern: value)))
+  }
+
+  package mutating func calculate(_ operation: Arithmetic, _ destination: Register, _ value: UInt32) {
+    append(
+      Instruction(opcode: 0x04 | operation.rawValue, destination: destination, immediate: Int32(bitPattern: value)))
+  }
+
+  package mutating func calculate(_ operation: Arithmetic, _ destination: Register, _ source: Register) {
+    append(Instruction(opcode: 0x0c | operation.rawValue, destination: destination, source: source))
+  }
+
+  /// On all 64 bits; the immediate is sign-extended.
+  package mutating func calculate64(_ operation: Arithmetic, _ destination: Register, _ value: Int32) {
+    append(Instruction(opcode: 0x07 | operation.rawValue, destination: destination, immediate: value))
+  }
+
+  package mutating func calculate64(_ operation: Arithmetic, _ destination: Register, _ source: Register) {
+    append(Instruction(opcode: 0x0f | operation.rawValue, destination: destination, source: source))
+  }
+
+  /// Between host and network order, 16 or 32 bits; what is above becomes zero.
+  package mutating func swapBigEndian(_ register: Register, bits: Int32) {
+    append(Instruction(opcode: 0xdc, destination: register, immediate: bits))
+  }
+
+  package mutating func load64(_ destination: Register, _ value: UInt64) {
+    append(
+      Instruction(opcode: 0x18, destination: destination, immediate: Int32(truncatingIfNeeded: value)))
+    append(Instruction(opcode: 0, immediate: Int32(truncatingIfNeeded: value >> 32)))
+  }
+
+  /// The address of a map, named by its descriptor (BPF_PSEUDO_MAP_FD).
+  package mutating func loadMap(_ destination: Register, _ descriptor: CInt) {
+    append(Instruction(opcode: 0x18, destination: destination, source: .r1, immediate: descriptor))
+    append(Instruction(opcode: 0))
+  }
+
+  // MARK: Memory
+
+  package mutating func load(_ width: Width, _ destination: Register, from base: Register, _ offset: Int) {
+    append(
+      Instruction(opcode: 0x61 | width.rawValue, destination: destination, source: base, offset: Int16(offset)))
+  }
+
+  package mutating func store(_ width: Width, _ source: Register, to base: Register, _ offset: Int) {
+    append(
+      Instruction(opcode: 0x63 | width.rawValue, destination: base, source: source, offset: Int16(offset)))
+  }
+
+  package mutating func store(_ width: Width, value: UInt32, to base: Register, _ offset: Int) {
+    append(
+      Instruction(
+        opcode: 0x62 | width.rawValue, destination: base, offset: Int16(offset),
+        immediate: Int32(bitPattern: value)))
+  }
+
+  // MARK: Control
+
+  package mutating func call(_ helper: Helper) {
+    append(Instruction(opcode: 0x85, immediate: helper.rawValue))
+  }
+
+  package mutating func exit() { append(Instruction(opcode: 0x95)) }
+
+  private static let longJump: UInt8 = 0x06
+
+  /// Any distance (a 32-bit offset, Linux 6.6).
+  package mutating func jump(to label: Label) {
+    jumps.append((slots.count, label))
+    append(Instruction(opcode: Self.longJump))
+  }
+
+  package mutating func jump(if register: Register, _ comparison: Comparison, _ value: UInt32, to label: Label) {
+    jumps.append((slots.count, label))
+    append(
+      Instruction(
+        opcode: 0x06 | comparison.rawValue, destination: register, immediate: Int32(bitPattern: value)))
+  }
+
+  package mutating func jump(if register: Register, _ comparison: Comparison, _ other: Register, to label: Label) {
+    jumps.append((slots.count, label))
+    append(Instruction(opcode: 0x0e | comparison.rawValue, destination: register, source: other))
+  }
+
+  /// A comparison of all 64 bits, as pointers need it.
+  package mutating func jump64(if register: Register, _ comparison: Comparison, _ value: Int32, to label: Label) {
+    jumps.append((slots.count, label))
+    append(Instruction(opcode: 0x05 | comparison.rawValue, destination: register, immediate: value))
+  }
+}
+
+/// The kernel's functions that programs call (bpf-helpers(7)), by number.
+package enum Helper: Int32, Sendable {
+  case mapLookup = 1
+  case ktimeGetNanoseconds = 5
+  case storeBytes = 9
+  case cloneRedirect = 13
+  case redirect = 23
+  case loadBytes = 26
+  case checksumDifference = 28
+  case pullData = 39
+  case changeHead = 43
+  case socketCookie = 46
+  case routeLookup = 69
+  case redirectNeighbour = 152
+  case ktimeGetTAI = 208
+}
