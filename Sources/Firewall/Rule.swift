@@ -28,7 +28,7 @@ package struct Rule: Equatable, Sendable {
 }
 
 /// ipfw(8), RULE ACTIONS.
-package enum Action: Hashable, Sendable {
+package enum Action: Hashable, Sendable, BitwiseCopyable {
   case allow, deny, count
   case divert(port: UInt16)
   case tee(port: UInt16)

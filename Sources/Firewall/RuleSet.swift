@@ -14,7 +14,11 @@ package struct RuleSet: Sendable, Equatable {
   }
 
   /// Sorted by number, rules of the same number in order of insertion; the default rule 65535 is always last.
-  package private(set) var entries: [Entry]
+  package internal(set) var entries: [Entry]
+
+  /// Which slots are taken; all below `firstFree` are.
+  private var taken = [true]
+  private var firstFree = 1
 
   package static let defaultNumber: UInt16 = 65535
 
@@ -35,4 +39,21 @@ package struct RuleSet: Sendable, Equatable {
     }
     return low
   }
+
+  /// One more than the highest slot in use: so many counters are needed.
+  package var slotCount: Int { (taken.lastIndex(of: true) ?? 0) + 1 }
+
+  /// The lowest free slot, now taken.
+  mutating func takeSlot() -> Int {
+    while firstFree < taken.count, taken[firstFree] { firstFree += 1 }
+    if firstFree == taken.count { taken.append(true) } else { taken[firstFree] = true }
+    return firstFree
+  }
+
+  mutating func release(slot: Int) {
+    taken[slot] = false
+    firstFree = min(firstFree, slot)
+  }
+
+  package static func == (left: RuleSet, right: RuleSet) -> Bool { left.entries == right.entries }
 }

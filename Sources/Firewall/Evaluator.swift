@@ -1,0 +1,154 @@
+package import Packets
+
+/// What the rules say about a packet in a pass.
+package struct Verdict: Equatable, Sendable {
+  package enum Decision: Equatable, Sendable {
+    case allow, deny
+    case divert(port: UInt16)
+    /// A copy goes to the port; the packet itself goes on at ``Verdict/next``.
+    case tee(port: UInt16)
+  }
+
+  package let decision: Decision
+  /// The rule that decided: the tag of a diverted packet.
+  package let ruleNumber: UInt16
+  /// The index of the very next entry, rules of the same number included.
+  package let next: Int
+
+  package init(decision: Decision, ruleNumber: UInt16, next: Int) {
+    self.decision = decision
+    self.ruleNumber = ruleNumber
+    self.next = next
+  }
+}
+
+extension ResolvedRules {
+  /// Tries the rules from an index on, until one decides.
+  ///
+  /// An unreadable packet is denied and nowhere counted (ip_fw2.c: "pullup failed").
+  ///
+  /// - Parameter index: Where to begin: 0, ``RuleSet/index(after:)`` a tag, or ``Verdict/next`` after a tee.
+  /// - Complexity: O(number of rules), no allocation.
+  package func evaluate(
+    _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters
+  ) -> Verdict {
+    let rules = self.rules.span
+    guard packet.isReadable else {
+      return Verdict(decision: .deny, ruleNumber: RuleSet.defaultNumber, next: rules.count)
+    }
+    var index = index
+    while index < rules.count {
+      let rule = rules[index]
+      index += 1
+      guard matches(rule.questions, packet, pass) else { continue }
+      counters.count(slot: Int(rule.slot), bytes: packet.length)
+      let decision: Verdict.Decision
+      switch rule.action {
+      case .count: continue
+      case .allow: decision = .allow
+      case .deny: decision = .deny
+      case .divert(let port): decision = .divert(port: port)
+      case .tee(let port): decision = .tee(port: port)
+      }
+      return Verdict(decision: decision, ruleNumber: rule.number, next: index)
+    }
+    // Not reached with a default rule that decides; without one, BSD denies what no rule matches.
+    return Verdict(decision: .deny, ruleNumber: RuleSet.defaultNumber, next: rules.count)
+  }
+
+  private func matches(_ questions: Place, _ packet: PacketFields, _ pass: Pass) -> Bool {
+    let steps = self.steps.span
+    var index = Int(questions.start)
+    let end = Int(questions.end)
+    while index < end {
+      let step = steps[index]
+      if answer(step.question, packet, pass) != step.negated {
+        index = Int(step.blockEnd)
+      } else {
+        index += 1
+        if index == Int(step.blockEnd) { return false }
+      }
+    }
+    return true
+  }
+
+  @inline(__always)
+  private func answer(_ question: Question, _ packet: PacketFields, _ pass: Pass) -> Bool {
+    switch question {
+    case .version(let version):
+      return packet.version == version
+    case .protocolNumber(let number):
+      return packet.protocolNumber == number
+    case .source4(let address, let mask):
+      return packet.version == 4 && packet.source4.rawValue & mask == address
+    case .destination4(let address, let mask):
+      return packet.version == 4 && packet.destination4.rawValue & mask == address
+    case .source6(let index):
+      return packet.version == 6 && networks6.span[Int(index)].contains(packet.source6)
+    case .destination6(let index):
+      return packet.version == 6 && networks6.span[Int(index)].contains(packet.destination6)
+    case .sourceIsLocal:
+      return packet.version == 4 ? isLocal(packet.source4) : isLocal(packet.source6)
+    case .destinationIsLocal:
+      return packet.version == 4 ? isLocal(packet.destination4) : isLocal(packet.destination6)
+    case .sourcePort(let place):
+      return packet.transport == .ports && has(packet.sourcePort, place)
+    case .destinationPort(let place):
+      return packet.transport == .ports && has(packet.destinationPort, place)
+    case .direction(let direction):
+      return pass.direction == direction
+    case .received(let place):
+      return has(interface: pass.receiveInterface, place)
+    case .transmitted(let place):
+      return pass.direction == .outgoing && has(interface: pass.transmitInterface, place)
+    case .via(let place):
+      return has(
+        interface: pass.direction == .incoming ? pass.receiveInterface : pass.transmitInterface, place)
+    case .icmpTypes(let types):
+      return packet.version == 4 && packet.transport == .icmp && packet.icmpType < 32
+        && types & (1 << UInt32(packet.icmpType)) != 0
+    }
+  }
+
+  private func has(_ port: UInt16, _ place: Place) -> Bool {
+    let ports = self.ports.span
+    for index in Int(place.start)..<Int(place.end)
+    where ports[index].low <= port && port <= ports[index].high {
+      return true
+    }
+    return false
+  }
+
+  private func has(interface: UInt32, _ place: Place) -> Bool {
+    let interfaces = self.interfaces.span
+    for index in Int(place.start)..<Int(place.end) where interfaces[index] == interface { return true }
+    return false
+  }
+
+  private func isLocal(_ address: IPv4Address) -> Bool {
+    let addresses = local4.span
+    var (low, high) = (0, addresses.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if addresses[middle] < address.rawValue { low = middle + 1 } else { high = middle }
+    }
+    return low < addresses.count && addresses[low] == address.rawValue
+  }
+
+  private func isLocal(_ address: IPv6Address) -> Bool {
+    let addresses = local6.span
+    var (low, high) = (0, addresses.count)
+    while low < high {
+      let middle = (low + high) / 2
+      let found = addresses[middle]
+      if (found.high, found.low) < (address.high, address.low) { low = middle + 1 } else { high = middle }
+    }
+    return low < addresses.count && addresses[low] == address
+  }
+}
+
+extension ResolvedRules.Network6 {
+  func contains(_ other: IPv6Address) -> Bool {
+    other.high & mask.high == address.high && other.low & mask.low == address.low
+  }
+}

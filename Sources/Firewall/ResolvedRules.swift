@@ -1,0 +1,130 @@
+import Packets
+
+/// A rule set as the evaluator walks it: flat, and resolved against the host's interfaces and addresses.
+///
+/// A rule is a run of questions; the last one of each or-block is marked. Whatever does not fit into a few
+/// bytes (ports, IPv6 networks, interface indexes) lies in an array beside, and the question names its place
+/// there. So evaluating follows no references and allocates nothing.
+package struct ResolvedRules: Sendable {
+  struct ResolvedRule: BitwiseCopyable, Sendable {
+    let number: UInt16
+    let slot: Int32
+    let action: Action
+    let questions: Place
+  }
+
+  struct Step: BitwiseCopyable, Sendable {
+    let question: Question
+    let negated: Bool
+    /// Where the or-block goes on, if this answer was yes: the question behind its last one.
+    let blockEnd: UInt32
+  }
+
+  enum Question: BitwiseCopyable, Sendable {
+    case version(UInt8)
+    case protocolNumber(UInt8)
+    case sourceIsLocal, destinationIsLocal
+    case source4(UInt32, mask: UInt32)
+    case destination4(UInt32, mask: UInt32)
+    case source6(Int32), destination6(Int32)
+    case sourcePort(Place), destinationPort(Place)
+    case direction(Direction)
+    case received(Place), transmitted(Place), via(Place)
+    case icmpTypes(UInt32)
+  }
+
+  /// A part of one of the arrays beside.
+  struct Place: BitwiseCopyable, Sendable {
+    let start: UInt32
+    let end: UInt32
+  }
+
+  struct Network6: BitwiseCopyable, Sendable {
+    let address: IPv6Address
+    let mask: IPv6Address
+  }
+
+  struct Ports: BitwiseCopyable, Sendable {
+    let low: UInt16
+    let high: UInt16
+  }
+
+  private(set) var rules: [ResolvedRule] = []
+  private(set) var steps: [Step] = []
+  private(set) var ports: [Ports] = []
+  private(set) var networks6: [Network6] = []
+  private(set) var interfaces: [UInt32] = []
+  /// Sorted.
+  let local4: [UInt32]
+  let local6: [IPv6Address]
+
+  package init(ruleSet: RuleSet, host: HostView) {
+    local4 = Set(host.interfaces.flatMap(\.addresses4).map(\.rawValue)).sorted()
+    local6 = Set(host.interfaces.flatMap(\.addresses6)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
+    for entry in ruleSet.entries { append(entry, host) }
+  }
+
+  private mutating func append(_ entry: RuleSet.Entry, _ host: HostView) {
+    let start = UInt32(steps.count)
+    for clause in entry.rule.clauses {
+      let end = UInt32(steps.count + clause.terms.count)
+      for term in clause.terms {
+        steps.append(Step(question: resolve(term.test, host), negated: term.negated, blockEnd: end))
+      }
+    }
+    rules.append(
+      ResolvedRule(
+        number: entry.rule.number, slot: Int32(entry.slot), action: entry.rule.action,
+        questions: Place(start: start, end: UInt32(steps.count))))
+  }
+
+  private mutating func resolve(_ test: Test, _ host: HostView) -> Question {
+    switch test {
+    case .version(let version): return .version(version)
+    case .protocolNumber(let number): return .protocolNumber(number)
+    case .source(.me): return .sourceIsLocal
+    case .destination(.me): return .destinationIsLocal
+    case .source(.network4(let address, let mask)): return .source4(address.rawValue, mask: mask)
+    case .destination(.network4(let address, let mask)): return .destination4(address.rawValue, mask: mask)
+    case .source(.network6(let address, let mask)): return .source6(place(address, mask))
+    case .destination(.network6(let address, let mask)): return .destination6(place(address, mask))
+    case .sourcePort(let ranges): return .sourcePort(place(ranges))
+    case .destinationPort(let ranges): return .destinationPort(place(ranges))
+    case .direction(let direction): return .direction(direction)
+    case .received(let match): return .received(place(match, host))
+    case .transmitted(let match): return .transmitted(place(match, host))
+    case .via(let match): return .via(place(match, host))
+    case .icmpTypes(let types): return .icmpTypes(types)
+    }
+  }
+
+  private mutating func place(_ address: IPv6Address, _ mask: IPv6Address) -> Int32 {
+    networks6.append(Network6(address: address, mask: mask))
+    return Int32(networks6.count - 1)
+  }
+
+  private mutating func place(_ ranges: [ClosedRange<UInt16>]) -> Place {
+    let start = UInt32(ports.count)
+    ports += ranges.map { Ports(low: $0.lowerBound, high: $0.upperBound) }
+    return Place(start: start, end: UInt32(ports.count))
+  }
+
+  /// Index 0 names no interface, so it is in no set.
+  private mutating func place(_ match: InterfaceMatch, _ host: HostView) -> Place {
+    let start = UInt32(interfaces.count)
+    for interface in host.interfaces where interface.index != 0 && match.matches(interface) {
+      interfaces.append(interface.index)
+    }
+    return Place(start: start, end: UInt32(interfaces.count))
+  }
+}
+
+extension InterfaceMatch {
+  package func matches(_ interface: HostView.Interface) -> Bool {
+    switch self {
+    case .name(let name): interface.name == name
+    case .pattern(let pattern): Glob(pattern).matches(interface.name)
+    case .address(let address): interface.addresses4.contains(address)
+    }
+  }
+}

@@ -1,0 +1,117 @@
+extension PacketFields {
+  /// Reads the fields from a packet that starts at its IP header.
+  ///
+  /// Unreadable is what a host would drop unread: a header that is cut short, lengths that contradict each
+  /// other or go beyond the bytes, and a TCP fragment at offset 8, which would rewrite the flags of the first
+  /// one (RFC 3128; ipfw drops it before its rules, too). Bytes behind the packet's own length are ignored.
+  ///
+  /// A transport header counts as there when its fixed part is: TCP 20 bytes, UDP and UDP-Lite 8, SCTP 12,
+  /// ICMP and ICMPv6 4 (type, code, checksum).
+  @inlinable package init(parsing bytes: RawSpan) {
+    self.init()
+    guard bytes.byteCount >= 20 else { return }
+    switch bytes.integer(at: 0, as: UInt8.self) >> 4 {
+    case 4: readIPv4(bytes)
+    case 6: readIPv6(bytes)
+    default: break
+    }
+  }
+
+  /// RFC 791 §3.1.
+  @inlinable package mutating func readIPv4(_ bytes: RawSpan) {
+    let headerLength = Int(bytes.integer(at: 0, as: UInt8.self) & 0x0f) * 4
+    let totalLength = Int(bytes.integer(at: 2, as: UInt16.self))
+    guard headerLength >= 20, headerLength <= totalLength, totalLength <= bytes.byteCount else { return }
+    let fragment: UInt16 = bytes.integer(at: 6)
+    let number: UInt8 = bytes.integer(at: 9)
+    let offset = (fragment & 0x1fff) * 8
+    guard !(number == 6 && offset == 8) else { return }
+    version = 4
+    protocolNumber = number
+    fragmentOffset = offset
+    moreFragments = fragment & 0x2000 != 0
+    length = UInt32(totalLength)
+    source4 = IPv4Address(rawValue: bytes.integer(at: 12))
+    destination4 = IPv4Address(rawValue: bytes.integer(at: 16))
+    guard offset == 0 else { return }
+    readTransport(bytes.extracting(headerLength..<totalLength))
+  }
+
+  /// RFC 8200 §3 and §4; the extension headers are those of RFC 7045 §4 that can be read past. Behind an
+  /// encrypted part (ESP) or a header cut short, nothing can be seen: the protocol is then that header's number.
+  @inlinable package mutating func readIPv6(_ bytes: RawSpan) {
+    guard bytes.byteCount >= 40 else { return }
+    let totalLength = 40 + Int(bytes.integer(at: 4, as: UInt16.self))
+    guard totalLength <= bytes.byteCount else { return }
+    version = 6
+    length = UInt32(totalLength)
+    source6 = IPv6Address(high: bytes.integer(at: 8), low: bytes.integer(at: 16))
+    destination6 = IPv6Address(high: bytes.integer(at: 24), low: bytes.integer(at: 32))
+    protocolNumber = bytes.integer(at: 6)
+
+    var start = 40
+    while true {
+      guard let size = PacketFields.extensionHeaderSize(protocolNumber, bytes, start, totalLength) else {
+        break
+      }
+      guard size > 0 else { return }  // cut short
+      let next: UInt8 = bytes.integer(at: start)
+      if protocolNumber == 44 {  // RFC 8200 §4.5
+        let fragment: UInt16 = bytes.integer(at: start + 2)
+        fragmentOffset = fragment & 0xfff8
+        moreFragments = fragment & 1 != 0
+      }
+      protocolNumber = next
+      start += size
+      guard fragmentOffset == 0 else {
+        if next == 6 && fragmentOffset == 8 { self = PacketFields() }
+        return
+      }
+    }
+    readTransport(bytes.extracting(start..<totalLength))
+  }
+
+  /// The bytes an extension header takes, 0 where it is cut short, nil where the number names none.
+  @inlinable package static func extensionHeaderSize(
+    _ number: UInt8, _ bytes: RawSpan, _ start: Int, _ end: Int
+  ) -> Int? {
+    let size: Int
+    switch number {
+    case 0, 43, 60, 135, 139, 140:  // Hop-by-Hop, Routing, Destination, Mobility, HIP, Shim6
+      guard end - start >= 8 else { return 0 }
+      size = (Int(bytes.integer(at: start + 1, as: UInt8.self)) + 1) * 8
+    case 44:
+      size = 8
+    case 51:  // Authentication, in units of 4 bytes (RFC 4302 §2.2)
+      guard end - start >= 8 else { return 0 }
+      size = (Int(bytes.integer(at: start + 1, as: UInt8.self)) + 2) * 4
+    default:
+      return nil
+    }
+    return size <= end - start ? size : 0
+  }
+
+  @inlinable package mutating func readTransport(_ bytes: RawSpan) {
+    let count = bytes.byteCount
+    switch (protocolNumber, version) {
+    case (6, _):
+      guard count >= 20 else { return }
+      tcpFlags = bytes.integer(at: 13)
+    case (17, _), (136, _):
+      guard count >= 8 else { return }
+    case (132, _):
+      guard count >= 12 else { return }
+    case (1, 4), (58, 6):
+      guard count >= 4 else { return }
+      icmpType = bytes.integer(at: 0)
+      icmpCode = bytes.integer(at: 1)
+      transport = .icmp
+      return
+    default:
+      return
+    }
+    sourcePort = bytes.integer(at: 0)
+    destinationPort = bytes.integer(at: 2)
+    transport = .ports
+  }
+}
