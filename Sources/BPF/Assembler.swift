@@ -132,6 +132,11 @@ package struct Assembler: ~Copyable {
         immediate: Int32(bitPattern: value)))
   }
 
+  /// Adds a register to 64 bits in memory, atomically: an interrupted program loses no count.
+  package mutating func atomicAdd64(_ source: Register, to base: Register, _ offset: Int) {
+    append(Instruction(opcode: 0xdb, destination: base, source: source, offset: Int16(offset)))
+  }
+
   // MARK: Control
 
   package mutating func call(_ helper: Helper) {
@@ -170,7 +175,6 @@ package struct Assembler: ~Copyable {
 /// The kernel's functions that programs call (bpf-helpers(7)), by number.
 package enum Helper: Int32, Sendable {
   case mapLookup = 1
-  case ktimeGetNanoseconds = 5
   case storeBytes = 9
   case cloneRedirect = 13
   case redirect = 23
@@ -181,5 +185,5 @@ package enum Helper: Int32, Sendable {
   case socketCookie = 46
   case routeLookup = 69
   case redirectNeighbour = 152
-  case ktimeGetTAI = 208
+  case ktimeGetCoarseNanoseconds = 160
 }
