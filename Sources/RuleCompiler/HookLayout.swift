@@ -89,6 +89,13 @@ extension Assembler {
     place(missing)
   }
 
+  /// A map's key in two stores. A constant stored in one is known to the verifier, which then (since Linux 6.14)
+  /// verifies the shared ending anew for every rule that jumps there, and runs out of patience.
+  mutating func storeKey(_ key: UInt32, at frameOffset: Int) {
+    store(.halfword, value: key & 0xffff, to: .r10, frameOffset)
+    store(.halfword, value: key >> 16, to: .r10, frameOffset + 2)
+  }
+
   /// r0 = the address of the entry whose key lies at an offset of the frame pointer, or 0; changes r1...r5.
   mutating func lookUp(_ map: borrowing Map, key: Int) {
     loadMap(.r1, map.descriptor.number)

@@ -54,7 +54,7 @@ extension RuleHook {
   /// A copy to the port's link; the packet goes on with the next rule as it was.
   mutating func tee(port: UInt16, _ ruleNumber: UInt16, _ maps: borrowing HookMaps) {
     let (skip, nobody) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.store(.word, value: UInt32(port), to: .r10, Frame.port)
+    assembler.storeKey(UInt32(port), at: Frame.port)
     assembler.store(.word, value: UInt32(ruleNumber), to: .r10, Frame.tag)
     assembler.store(.doubleword, .r7, to: .r10, Frame.time)
     loadLink(otherwise: nobody, maps)

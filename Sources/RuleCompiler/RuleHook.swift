@@ -29,8 +29,12 @@ package struct RuleHook: ~Copyable {
     var hook = RuleHook(environment: environment, host: host)
     hook.entry(maps)
     hook.parse()
-    hook.rules(ruleSet, maps)
+    // The endings stand before the rules, so that conditional jumps reach them from the parser; rules use long ones.
+    let rules = hook.assembler.makeLabel()
+    hook.assembler.jump(to: rules)
     hook.endings(maps)
+    hook.assembler.place(rules)
+    hook.rules(ruleSet, maps)
     return try hook.assembler.finish()
   }
 
@@ -94,27 +98,40 @@ package struct RuleHook: ~Copyable {
   // MARK: Rules
 
   private mutating func rules(_ ruleSet: RuleSet, _ maps: borrowing HookMaps) {
-    let entries = ruleSet.entries
-    var starts: [(number: UInt16, label: Label)] = []
-    for entry in entries where starts.last?.number != entry.rule.number {
-      starts.append((entry.rule.number, assembler.makeLabel()))
-    }
+    // The verifier follows the way that does not jump first: by way of the restarts it meets the last rules first, so
+    // that it never has the branches of more than a few rules waiting (it gives up at 8192).
+    let restarted = assembler.makeLabel()
     let first = assembler.makeLabel()
     assembler.load(.word, .r1, from: .r10, Frame.restart)
     assembler.jump(if: .r1, .equal, 0, to: first)
-    restart(starts[...])
+    assembler.jump(to: restarted)
     assembler.place(first)
 
-    var following = starts[...]
-    var inUserSpace = false
-    for entry in entries {
-      if following.first?.number == entry.rule.number, let start = following.popFirst() {
-        assembler.place(start.label)
-        inUserSpace = inUserSpace || assembler.count > environment.instructionLimit
-        if inUserSpace { goUp(at: entry.rule.number) }
+    let beginning = assembler.count
+    var starts: [(number: UInt16, label: Label)] = []
+    for entry in ruleSet.entries {
+      if starts.last?.number != entry.rule.number {
+        starts.append((entry.rule.number, assembler.here()))
+        if assembler.count - beginning > environment.instructionLimit { break }
       }
-      if !inUserSpace { translate(entry, maps) }
+      translate(entry, maps)
     }
+    if let last = starts.last, last.number != RuleSet.defaultNumber { judgeAboveInUserSpace(from: last.number) }
+    assembler.place(restarted)
+    restart(starts[...])
+  }
+
+  /// The first number that is not translated: rules from here on are judged in user space, those after a tag in r1
+  /// too.
+  private mutating func judgeAboveInUserSpace(from number: UInt16) {
+    let above = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r10, Frame.restart)
+    assembler.calculate(.add, .r1, 1)
+    assembler.jump(if: .r1, .greater, UInt32(number), to: above)
+    assembler.move32(.r1, UInt32(number))
+    assembler.place(above)
+    assembler.store(.word, .r1, to: .r10, Frame.tag)
+    assembler.jump(to: upcall)
   }
 
   /// Jumps to the first number greater than the tag in r1: a binary search, as ``RuleSet/index(after:)`` does it.
@@ -142,13 +159,13 @@ package struct RuleHook: ~Copyable {
     if rule.clauses.reduce(0, { $0 + slots($1) }) > 20_000 { return goUp(at: rule.number) }
     let next = assembler.makeLabel()
     for clause in rule.clauses { require(clause, otherwise: next, maps) }
-    assembler.store(.word, value: UInt32(entry.slot), to: .r10, Frame.slot)
+    assembler.storeKey(UInt32(entry.slot), at: Frame.slot)
     switch rule.action {
     case .allow: assembler.jump(to: accept)
     case .deny: assembler.jump(to: deny)
     case .count: countRule(maps)
     case .divert(let port):
-      assembler.store(.word, value: UInt32(port), to: .r10, Frame.port)
+      assembler.storeKey(UInt32(port), at: Frame.port)
       assembler.store(.word, value: UInt32(rule.number), to: .r10, Frame.tag)
       assembler.jump(to: divert)
     case .tee(let port):
