@@ -48,7 +48,7 @@ let package = Package(
     room("RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel"]),
     room("DivertWire", on: ["Packets"]),
     room("DivertEngine", on: ["Packets", "Firewall", "DivertWire"]),
-    room("Divert", on: ["Packets", "Kernel", "DivertWire"]),
+    room("Divert", on: ["Packets", "Kernel", "CSystem", "DivertWire"]),
     room("SimulatedHost", on: ["Packets", "Firewall", "DivertEngine", "DivertWire", "Kernel", "Divert"]),
     program("ipfw", on: ["Firewall", "DivertWire", "Kernel", "Divert"]),
     program(
@@ -58,6 +58,8 @@ let package = Package(
       ]),
     tests(of: "Packets", on: ["TestSupport"]),
     tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
+    tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Kernel"], path: "Tests/TestSupport",
       swiftSettings: settings),
