@@ -50,7 +50,7 @@ let package = Package(
     room("RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel"]),
     room("DivertWire", on: ["Packets"]),
     room("DivertEngine", on: ["Packets", "Firewall", "DivertWire"]),
-    room("Divert", on: ["Packets", "Kernel", "DivertWire"]),
+    room("Divert", on: ["Packets", "Kernel", "CSystem", "DivertWire"]),
     room("SimulatedHost", on: ["Packets", "Firewall", "DivertEngine", "DivertWire", "Kernel", "Divert"]),
     program("ipfw", on: ["Firewall", "DivertWire", "Kernel", "Divert"]),
     program(
@@ -63,6 +63,8 @@ let package = Package(
     tests(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
     tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
+    tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Kernel"], path: "Tests/TestSupport",
       swiftSettings: commonSettings),

@@ -24,8 +24,10 @@ extension FrameHeader {
       let operation = Operation(rawValue: frame.integer(at: Offset.operation))
     else { return nil }
     self.init(
-      port: frame.integer(at: Offset.port), tag: frame.integer(at: Offset.tag), interface: frame.integer(at: Offset.interface),
-      flags: Flags(rawValue: frame.integer(at: Offset.flags)), passes: frame.integer(at: Offset.passes), operation: operation)
+      port: frame.integer(at: Offset.port), tag: frame.integer(at: Offset.tag),
+      interface: frame.integer(at: Offset.interface),
+      flags: Flags(rawValue: frame.integer(at: Offset.flags)), passes: frame.integer(at: Offset.passes),
+      operation: operation)
   }
 
   /// Writes the header and the EtherType that fits the packet's version to the first 14 bytes of a frame.

@@ -31,7 +31,7 @@ public struct FrameHeader: Equatable, Sendable, BitwiseCopyable {
     case accept = 5
   }
 
-  public struct Flags: OptionSet, Sendable, BitwiseCopyable {
+  public struct Flags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     public let rawValue: UInt8
     public init(rawValue: UInt8) { self.rawValue = rawValue }
     /// The outgoing pass; without it the incoming one.

@@ -36,7 +36,7 @@ package enum UnixSocket {
 
   /// The next connection, nil when none is waiting.
   package static func accept(_ listener: borrowing Descriptor) -> Descriptor? {
-    let number = unsafe Glibc.accept(listener.number, nil, nil)
+    let number = Glibc.accept(listener.number, nil, nil)
     guard number >= 0 else { return nil }
     _ = fcntl(number, F_SETFD, FD_CLOEXEC)
     _ = fcntl(number, F_SETFL, O_NONBLOCK)

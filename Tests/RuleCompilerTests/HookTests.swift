@@ -10,8 +10,8 @@ import Testing
 /// The hook programs against the evaluator, in this kernel but without any interface (BPF_PROG_TEST_RUN).
 struct HookTests {
   @Test func `random rule sets judge random packets as the evaluator does`() throws {
-    let seed = Seed.current
-    var random = Seed.Generator(seed: seed)
+    let seed = testSeed
+    var random = SeededGenerator(seed: seed)
     let host = HostView(interfaces: [
       HostView.Interface(
         index: 1, name: "lo", addresses4: [IPv4Address(rawValue: 0x7f00_0001)],

@@ -14,6 +14,8 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 
+#include "messages.h"
+
 /// bpf(2), which glibc does not wrap.
 static inline int csystem_bpf(int command, void *attributes, unsigned size) {
   return (int)syscall(SYS_bpf, command, attributes, size);

@@ -1,0 +1,55 @@
+import CSystem
+import DivertWire
+import Glibc
+import Kernel
+import Packets
+import Synchronization
+
+/// What a socket and its writer share.
+final class Connection: Sendable {
+  let descriptor: SharedDescriptor
+  let way: DivertChannel.Way
+  let port: UInt16
+  let interfaces: any InterfaceDirectory
+  let reinjected = Atomic<UInt64>(0)
+  let refused = Atomic<UInt64>(0)
+  private let dropped = Atomic<UInt64>(0)
+  private let control: Mutex<Descriptor?>
+
+  init(_ channel: consuming DivertChannel) {
+    (way, port, interfaces) = (channel.way, channel.port, channel.interfaces)
+    control = Mutex(channel.control)
+    descriptor = SharedDescriptor(channel.descriptor)
+  }
+
+  /// Frees the port; calls under way still come to their end.
+  func close() {
+    descriptor.close()
+    control.withLock { $0 = nil }
+  }
+
+  /// How many packets found the receive buffer full, since the socket was opened.
+  var droppedFull: UInt64 {
+    if case .call(let host) = way { return host.droppedFull(port: port) }
+    var counts = tpacket_stats()
+    var length = socklen_t(MemoryLayout<tpacket_stats>.size)
+    // The kernel forgets its count as it tells it. A closed socket, or one that is no packet socket, tells none.
+    var new: UInt64 = 0
+    if let number = try? descriptor.enter(for: "count packets") {
+      let result = unsafe getsockopt(number, SOL_PACKET, PACKET_STATISTICS, &counts, &length)
+      descriptor.leave()
+      if result == 0 { new = UInt64(counts.tp_drops) }
+    }
+    return dropped.wrappingAdd(new, ordering: .relaxed).newValue
+  }
+
+  /// The index for an address's interface; 0 for none.
+  func index(of interface: DivertAddress.Interface) -> UInt32? {
+    switch interface {
+    case .none: 0
+    case .index(let index): index
+    case .name(let name): interfaces.index(ofName: name.description)
+    case .address(let address): interfaces.index(owning: address)
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import DivertWire
+public import Packets
+
+/// Where a packet was when a rule diverted it, and where it is to go on when it is written back.
+///
+/// What `recvfrom` gives and `sendto` takes on BSD: a tag, a direction and an interface. Passing the address
+/// of a packet back unchanged lets the packet go on behind the rule that diverted it.
+public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
+  /// The pass of a packet through the host.
+  public enum Direction: UInt8, Hashable, Sendable, BitwiseCopyable {
+    /// After reception on an interface.
+    case incoming
+    /// Before forwarding to the next hop.
+    case outgoing
+  }
+
+  /// How an interface is told: a packet that was read has an index, or ``none`` where this host made it.
+  public enum Interface: Hashable, Sendable, BitwiseCopyable {
+    case none
+    case index(UInt32)
+    case name(InterfaceName)
+    /// The interface that has this address.
+    case address(IPv4Address)
+  }
+
+  /// The number of the rule that diverted, in host byte order. A packet that is written goes on at the first
+  /// rule with a greater number; with 0 it meets all rules.
+  public var tag: UInt16
+  public var direction: Direction
+  /// Incoming: where the packet was received, or is said to have been. Outgoing: where a forwarded packet was
+  /// received; ``Interface/none`` lets the routes alone decide.
+  public var interface: Interface
+  /// How often the packet has been written back so far. See ``DivertSocket/passLimit``.
+  public var passes: UInt8
+  /// How it came on the link layer, and which interface the index means.
+  var flags: FrameHeader.Flags
+
+  init(
+    tag: UInt16, direction: Direction, interface: Interface, passes: UInt8 = 0,
+    flags: FrameHeader.Flags = []
+  ) {
+    (self.tag, self.direction, self.interface) = (tag, direction, interface)
+    (self.passes, self.flags) = (passes, flags)
+  }
+
+  init(_ header: FrameHeader) {
+    self.init(
+      tag: header.tag, direction: header.flags.contains(.outgoing) ? .outgoing : .incoming,
+      interface: header.interface == 0 ? .none : .index(header.interface), passes: header.passes,
+      flags: header.flags.intersection([.broadcast, .multicast, .transmitInterface]))
+  }
+
+  /// A packet that leaves this host, by the route to its destination.
+  public static func outgoing(tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .outgoing, interface: .none)
+  }
+
+  /// A packet that arrives on an interface.
+  public static func incoming(on name: InterfaceName, tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .incoming, interface: .name(name))
+  }
+
+  /// A packet that arrives on the interface with an index.
+  public static func incoming(onIndex index: UInt32, tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .incoming, interface: .index(index))
+  }
+
+  /// A packet that arrives on the interface that has an address.
+  public static func incoming(at address: IPv4Address, tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .incoming, interface: .address(address))
+  }
+}
+
+/// The name of an interface, at most 15 bytes, kept in place so that addresses stay small.
+///
+/// A longer name is no interface's (Linux, IFNAMSIZ) and is kept cut, as one that no interface has.
+public struct InterfaceName: Hashable, Sendable, BitwiseCopyable, CustomStringConvertible,
+  ExpressibleByStringLiteral
+{
+  private let bytes: (UInt64, UInt64)
+
+  public init(_ name: String) {
+    var high: UInt64 = 0
+    var low: UInt64 = 0
+    // All 16 bytes may be used: a name cut there has no terminating zero within IFNAMSIZ, so nobody has it.
+    for (index, byte) in name.utf8.prefix(16).enumerated() {
+      if index < 8 {
+        high |= UInt64(byte) << (56 - 8 * index)
+      } else {
+        low |= UInt64(byte) << (120 - 8 * index)
+      }
+    }
+    bytes = (high, low)
+  }
+
+  public init(stringLiteral name: String) { self.init(name) }
+
+  public var description: String {
+    var name: [UInt8] = []
+    for half in [bytes.0, bytes.1] {
+      for shift in stride(from: 56, through: 0, by: -8) {
+        let byte = UInt8(truncatingIfNeeded: half >> UInt64(shift))
+        if byte != 0 { name.append(byte) }
+      }
+    }
+    return String(decoding: name, as: UTF8.self)
+  }
+
+  public static func == (left: InterfaceName, right: InterfaceName) -> Bool { left.bytes == right.bytes }
+
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(bytes.0)
+    hasher.combine(bytes.1)
+  }
+}

@@ -1,0 +1,65 @@
+package import DivertWire
+public import Kernel
+package import Packets
+
+/// Anything packets pass through: this machine's kernel (``DivertDaemon``), or a simulated host.
+public protocol DivertHost: Sendable {
+  /// Opens a divert socket.
+  ///
+  /// - Parameter port: The divert port to bind; 0 takes any free one, nil binds none, which is enough to
+  ///   write packets.
+  /// - Throws: `EPERM` without privilege, `EACCES` for a port below 1024 that is not the caller's to bind,
+  ///   `EADDRINUSE` when somebody has it.
+  func open(port: UInt16?) throws(SystemError) -> DivertChannel
+}
+
+/// What a host hands out for a divert socket: the way packets come and the way they go back.
+public struct DivertChannel: ~Copyable, Sendable {
+  /// How packets are written.
+  package enum Way: Sendable {
+    /// As frames on the descriptor.
+    case frames
+    /// By a call, answered at once.
+    case call(any InProcessHost)
+  }
+
+  /// Packets are read here, a frame each: `FrameHeader`, EtherType, packet.
+  package let descriptor: Descriptor
+  package let way: Way
+  /// The bound port, 0 for none.
+  package let port: UInt16
+  /// Stays open for as long as the socket.
+  package let control: Descriptor?
+  package let interfaces: any InterfaceDirectory
+
+  package init(
+    descriptor: consuming Descriptor, way: Way = .frames, port: UInt16,
+    control: consuming Descriptor? = nil, interfaces: any InterfaceDirectory
+  ) {
+    self.descriptor = descriptor
+    self.way = way
+    self.port = port
+    self.control = control
+    self.interfaces = interfaces
+  }
+}
+
+/// A host in this process, as a divert socket sees it.
+package protocol InProcessHost: AnyObject, Sendable {
+  /// Puts a packet back into the packet path.
+  ///
+  /// - Returns: 0, or the errno for which it was refused.
+  func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt
+
+  /// How many packets found the port's receive buffer full.
+  func droppedFull(port: UInt16) -> UInt64
+}
+
+/// The interfaces of a host.
+package protocol InterfaceDirectory: Sendable {
+  func name(ofIndex index: UInt32) -> String?
+  /// The first address in order of configuration.
+  func firstAddress(ofIndex index: UInt32) -> IPv4Address?
+  func index(ofName name: String) -> UInt32?
+  func index(owning address: IPv4Address) -> UInt32?
+}

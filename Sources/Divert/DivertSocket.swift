@@ -1,0 +1,148 @@
+import DivertWire
+import Glibc
+public import Kernel
+import Packets
+import Synchronization
+
+/// A divert socket: reads the packets that rules divert to its port.
+///
+/// ```swift
+/// var socket = try DivertSocket(port: 2000)
+/// let writer = socket.writer
+/// while true {
+///   var batch = try await socket.read()
+///   while var packet = batch.next() {
+///     if isUnwanted(packet.bytes) { packet.drop() }
+///   }
+///   writer.reinject(batch)  // the others go on behind the rule that diverted them
+/// }
+/// ```
+///
+/// The port is free again when the socket goes out of scope or is closed.
+public struct DivertSocket: ~Copyable, Sendable {
+  /// A packet that has been written back this many times and is diverted once more is dropped and counted as
+  /// looped: a tag set too low would let it circle for ever.
+  public static let passLimit = Int(FrameHeader.passLimit)
+
+  /// The bound port; after binding 0, the one that was picked.
+  public var port: UInt16 { connection.port }
+
+  /// Writes packets to the same host. Take it before the first read: while a batch is looked at, the socket
+  /// is not to be touched.
+  public let writer: DivertWriter
+
+  private let connection: Connection
+  private var buffers: FrameBuffers
+  private var readiness: Readiness?
+  private var received: UInt64 = 0
+
+  /// Opens a socket and binds a divert port.
+  ///
+  /// - Parameters:
+  ///   - port: The port that rules divert to; 0 takes any free one.
+  ///   - host: Whose packets to divert: the kernel's, if nothing else is said.
+  /// - Throws: `EPERM` without privilege, `EACCES` for a port below 1024 that is not the caller's to bind,
+  ///   `EADDRINUSE` when somebody has it, `ENOENT` where divertd is not running.
+  public init<Host: DivertHost>(port: UInt16, on host: Host = DivertDaemon()) throws(SystemError) {
+    let connection = Connection(try host.open(port: port))
+    buffers = try FrameBuffers()
+    self.connection = connection
+    writer = DivertWriter(connection)
+  }
+
+  deinit {
+    // The poller lets go of the number before the kernel may give it to somebody else.
+    readiness?.stop()
+    connection.close()
+  }
+
+  /// Closes the socket and frees its port; packets that nobody has read are lost.
+  public consuming func close() {}
+
+  /// Waits for packets, then lends all that have come.
+  ///
+  /// Nothing is copied: the batch is the memory that the kernel wrote, and the next read takes it back.
+  ///
+  /// - Returns: At least one packet.
+  /// - Throws: `ENETDOWN` when the host has gone, `ECANCELED` when the task was cancelled. What ails one
+  ///   packet is never thrown here.
+  /// - Complexity: O(number of packets), no allocation; suspends at most once.
+  /// - Source: divert(4), "Diverted packets may be read unaltered".
+  @_lifetime(&self)
+  public mutating func read() async throws(SystemError) -> PacketBatch {
+    var count = try receive(wait: false)
+    while count == 0 {
+      try await wait()
+      count = try receive(wait: false)
+    }
+    return PacketBatch(buffers.frames, count: count, of: connection)
+  }
+
+  /// Waits for packets by blocking the thread, then lends all that have come.
+  ///
+  /// As ``read()``, for programs without tasks.
+  ///
+  /// - Parameter timeout: How long to wait; nil waits for ever, `.zero` not at all.
+  /// - Returns: The packets; none if the time is over.
+  @_lifetime(&self)
+  public mutating func read(timeout: Duration? = nil) throws(SystemError) -> PacketBatch {
+    var count = try receive(wait: timeout == nil)
+    if count == 0, timeout != .zero {
+      let end = timeout.map { ContinuousClock.now + $0 }
+      while count == 0, try waitForInput(on: connection.descriptor.number, until: end) {
+        count = try receive(wait: false)
+      }
+    }
+    return PacketBatch(buffers.frames, count: count, of: connection)
+  }
+
+  public var statistics: DivertStatistics {
+    DivertStatistics(
+      received: received, droppedFull: connection.droppedFull,
+      reinjected: connection.reinjected.load(ordering: .relaxed),
+      refused: connection.refused.load(ordering: .relaxed))
+  }
+
+  /// Takes what is there, and leaves in the buffers only what is for this socket.
+  private mutating func receive(wait: Bool) throws(SystemError) -> Int {
+    let frameCount = try buffers.receive(from: connection.descriptor.number, wait: wait)
+    var frames = buffers.frames
+    var count = 0
+    for slot in 0..<frameCount {
+      // A host in this process ends the conversation by closing its end.
+      guard frames.length(of: slot) > 0 else { throw SystemError("read packets", code: ENETDOWN) }
+      let frame = frames.frame(slot)
+      let length = Self.wanted(frame.bytes)
+      frames.truncate(slot, to: length)
+      if length > 0 { count += 1 }
+    }
+    received += UInt64(count)
+    return count
+  }
+
+  /// How much of a frame to show: the header and the packet without the link's padding; 0 for what others on
+  /// the same link have sent.
+  private static func wanted(_ frame: RawSpan) -> Int {
+    guard let header = FrameHeader(parsing: frame) else { return 0 }
+    guard header.operation == .diverted || header.operation == .deliver else { return 0 }
+    return FrameHeader.packetOffset
+      + Reinjection.length(of: frame.extracting(droppingFirst: FrameHeader.packetOffset))
+  }
+
+  private mutating func wait() async throws(SystemError) {
+    if readiness == nil { readiness = try Readiness(of: connection.descriptor.number) }
+    try await readiness?.wait()
+  }
+}
+
+/// What has happened to a socket's packets.
+public struct DivertStatistics: Sendable, Equatable {
+  /// Packets read.
+  public var received: UInt64
+  /// Packets that were lost because the receive buffer was full.
+  public var droppedFull: UInt64
+  /// Packets written, by this socket's writer.
+  public var reinjected: UInt64
+  /// Packets that were refused when they were written.
+  public var refused: UInt64
+}

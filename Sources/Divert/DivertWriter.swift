@@ -1,0 +1,197 @@
+import DivertWire
+import Glibc
+public import Kernel
+import Packets
+import Synchronization
+
+/// Writes packets to a host: those that were read, changed ones, new ones.
+///
+/// Take it from the socket before the first read (``DivertSocket/writer``). It may be used from any number
+/// of threads and tasks, and is of no more use once its socket is closed (`EBADF`).
+///
+/// A packet that is refused is an error about that packet only: the socket and its port are as before, and a
+/// read loop should go on. These are the errors:
+///
+/// | errno | the packet |
+/// | --- | --- |
+/// | `EINVAL` | is shorter than an IP header, or than its own length field says |
+/// | `EAFNOSUPPORT` | is neither IPv4 nor IPv6 |
+/// | `EMSGSIZE` | is longer than 65 535 bytes, or than the next hop takes while it may not be fragmented |
+/// | `EADDRNOTAVAIL` | is incoming, and its interface is none of this host's |
+/// | `EHOSTUNREACH`, `ENETUNREACH` | has a destination without a route |
+/// | `EACCES` | is outgoing, and a rule denied it |
+/// | `ELOOP` | has been written back ``DivertSocket/passLimit`` times |
+/// | `ENOBUFS` | was refused by the kernel, which did not say why |
+public final class DivertWriter: Sendable {
+  let connection: Connection
+
+  init(_ connection: Connection) { self.connection = connection }
+
+  /// A writer without a port: enough for a program that only sends.
+  public convenience init<Host: DivertHost>(on host: Host = DivertDaemon()) throws(SystemError) {
+    let channel = try host.open(port: nil)
+    self.init(Connection(channel))
+  }
+
+  /// Writes a packet back, so that it goes on behind the rule that diverted it (or behind
+  /// ``DivertedPacket/tag``, if that was changed).
+  public func reinject(_ packet: borrowing DivertedPacket) throws(SystemError) {
+    guard let header = FrameHeader(parsing: packet.frame.bytes) else {
+      throw refusal(EINVAL)  // dropped before
+    }
+    try send(packet.bytes, header)
+  }
+
+  /// Writes bytes, from the IP header on, as a packet with an address.
+  public func reinject(_ packet: RawSpan, as address: DivertAddress) throws(SystemError) {
+    guard let index = connection.index(of: address.interface) else { throw refusal(EADDRNOTAVAIL) }
+    var flags = address.flags
+    flags.remove(.outgoing)
+    if address.direction == .outgoing { flags.insert(.outgoing) }
+    try send(
+      packet,
+      FrameHeader(
+        port: connection.port, tag: address.tag, interface: index, flags: flags, passes: address.passes,
+        operation: .reinject))
+  }
+
+  /// Writes bytes, from the IP header on, as a packet with an address.
+  public func reinject(_ packet: [UInt8], as address: DivertAddress) throws(SystemError) {
+    try unsafe reinject(packet.span.bytes, as: address)
+  }
+
+  /// Writes a packet that was copied.
+  public func reinject(_ packet: Packet) throws(SystemError) {
+    try reinject(packet.bytes, as: packet.address)
+  }
+
+  /// Writes a batch back, without the packets that were dropped from it: by one system call for all.
+  ///
+  /// - Returns: How many went. Nothing is thrown: one packet's refusal does not keep the others back.
+  /// - Complexity: O(number of packets), no allocation.
+  @discardableResult
+  public func reinject(_ batch: consuming PacketBatch) -> Reinjected {
+    batch.reinject(through: connection)
+  }
+
+  private func send(_ packet: RawSpan, _ header: FrameHeader) throws(SystemError) {
+    var header = header
+    if let code = header.prepareReinjection(of: packet) { throw refusal(code) }
+    do throws(SystemError) {
+      let number = try connection.descriptor.enter(for: "reinject a packet")
+      defer { connection.descriptor.leave() }
+      switch connection.way {
+      case .call(let host):
+        let code = host.reinject(packet, header)
+        if code != 0 { throw SystemError("reinject a packet", code: code) }
+      case .frames: try header.sendFrame(with: packet, to: number)
+      }
+    } catch {
+      connection.refused.wrappingAdd(1, ordering: .relaxed)
+      throw error
+    }
+    connection.reinjected.wrappingAdd(1, ordering: .relaxed)
+  }
+
+  private func refusal(_ code: CInt) -> SystemError {
+    connection.refused.wrappingAdd(1, ordering: .relaxed)
+    return SystemError("reinject a packet", code: code)
+  }
+}
+
+/// What became of a batch that was written back.
+public struct Reinjected: Sendable, Equatable {
+  /// Packets that went.
+  public var written = 0
+  /// Packets that were refused.
+  public var refused = 0
+  /// Why the last of these was.
+  public var lastError: SystemError?
+
+  mutating func refuse(_ code: CInt) {
+    refused += 1
+    lastError = SystemError("reinject a packet", code: code)
+  }
+}
+
+extension PacketBatch {
+  fileprivate consuming func reinject(through connection: Connection) -> Reinjected {
+    var result = Reinjected()
+    do throws(SystemError) {
+      let number = try connection.descriptor.enter(for: "reinject packets")
+      defer { connection.descriptor.leave() }
+      for slot in 0..<frames.count where frames.length(of: slot) > 0 {
+        var frame = frames.frame(slot)
+        switch FrameHeader.reinject(&frame, on: connection.way) {
+        case .dropped: break
+        case .refused(let code): result.refuse(code)
+        case .written: result.written += 1
+        case .toBeSent: frames.queue(slot)
+        }
+      }
+      result.written += frames.send(to: number) { result.refuse($0) }
+    } catch {
+      result.refuse(error.code)
+    }
+    connection.reinjected.wrappingAdd(UInt64(result.written), ordering: .relaxed)
+    connection.refused.wrappingAdd(UInt64(result.refused), ordering: .relaxed)
+    return result
+  }
+}
+
+private enum Outcome {
+  case dropped, written, toBeSent
+  case refused(CInt)
+}
+
+extension FrameHeader {
+  /// Writes the packet in a frame that was read, or makes the frame one that can be sent.
+  @_lifetime(frame: copy frame)
+  fileprivate static func reinject(_ frame: inout MutableRawSpan, on way: DivertChannel.Way) -> Outcome {
+    guard var header = FrameHeader(parsing: frame.bytes) else { return .dropped }
+    if let code = header.prepareReinjection(of: frame.bytes.extracting(droppingFirst: packetOffset)) {
+      return .refused(code)
+    }
+    if case .call(let host) = way {
+      let code = host.reinject(frame.bytes.extracting(droppingFirst: packetOffset), header)
+      return code == 0 ? .written : .refused(code)
+    }
+    header.write(to: &frame, packetVersion: frame.bytes.integer(at: packetOffset, as: UInt8.self) >> 4)
+    if header.flags.contains(.outgoing) {
+      var packet = frame._mutatingExtracting(droppingFirst: packetOffset)
+      Reinjection.setHeaderChecksum(&packet)
+    }
+    return .toBeSent
+  }
+
+  /// Makes the header of a packet that was read, or of a new one, the header of one that is written.
+  ///
+  /// - Returns: The errno of a packet that is refused at once.
+  mutating func prepareReinjection(of packet: RawSpan) -> CInt? {
+    let outgoing = flags.contains(.outgoing)
+    if let code = Reinjection.refusal(of: packet, outgoing: outgoing) { return code }
+    guard outgoing || interface != 0 else { return EADDRNOTAVAIL }
+    guard passes < Self.passLimit else { return ELOOP }
+    passes += 1
+    operation = .reinject
+    flags.remove(.tee)
+    return nil
+  }
+
+  /// Sends a frame whose packet stays as it is: the IP header's checksum is set in a copy of that header.
+  fileprivate func sendFrame(with packet: RawSpan, to descriptor: CInt) throws(SystemError) {
+    let first = packet.integer(at: 0, as: UInt8.self)
+    let length = min(Int(first & 15) * 4, packet.byteCount)
+    let copied = flags.contains(.outgoing) && first >> 4 == 4 ? length : 0
+    var storage = InlineArray<80, UInt8>(repeating: 0)
+    var span = storage.mutableSpan
+    var head = unsafe span.mutableBytes
+    write(to: &head, packetVersion: first >> 4)
+    var copy = head._mutatingExtracting(droppingFirst: Self.packetOffset)
+    for offset in 0..<copied { copy.store(packet.integer(at: offset, as: UInt8.self), at: offset) }
+    Reinjection.setHeaderChecksum(&copy)
+    try Kernel.sendFrame(
+      head.bytes.extracting(first: Self.packetOffset + copied), packet.extracting(droppingFirst: copied),
+      to: descriptor)
+  }
+}

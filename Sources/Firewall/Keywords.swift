@@ -1,0 +1,94 @@
+/// The words of one place in the grammar: what the parser accepts is what the printer writes.
+/// Several words may mean the same; the first one listed for a meaning is the one printed.
+package struct Keywords<Meaning: Hashable & Sendable>: Sendable {
+  package let entries: [(word: String, meaning: Meaning)]
+  private let meanings: [String: Meaning]
+
+  package init(_ entries: [(word: String, meaning: Meaning)]) {
+    self.entries = entries
+    meanings = Dictionary(entries.map { ($0.word, $0.meaning) }) { first, _ in first }
+  }
+
+  package func meaning(of word: some StringProtocol) -> Meaning? { meanings[String(word)] }
+
+  /// - Precondition: The table has a word for it; a test goes through them all.
+  package func word(for meaning: Meaning) -> String {
+    for entry in entries where entry.meaning == meaning { return entry.word }
+    preconditionFailure("no word for \(meaning)")
+  }
+}
+
+/// ipfw(8), RULE ACTIONS.
+package enum ActionWord: Hashable, Sendable {
+  case allow, deny, count, divert, tee, comment
+  /// In ipfw's language, but not yet in ours.
+  case later
+}
+
+/// ipfw(8), RULE OPTIONS, and the words that combine them.
+package enum OptionWord: Hashable, Sendable {
+  case not, or, open, close, comment
+  case incoming, outgoing, received, transmitted, via
+  case proto, ip4, ip6
+  case source, destination, source6, destination6, sourcePort, destinationPort
+  case icmpTypes
+  /// In ipfw's language, but not yet in ours.
+  case later
+}
+
+/// Every word of the rule language. To add one: a row here, a case in its parser and printer, a ``Test``.
+package enum Grammar {
+  /// Between `add` and the action.
+  package static let prefixes = Keywords<ActionWord>([("set", .later), ("prob", .later)])
+
+  package static let actions = Keywords<ActionWord>([
+    ("allow", .allow), ("accept", .allow), ("pass", .allow), ("permit", .allow),
+    ("deny", .deny), ("drop", .deny),
+    ("count", .count), ("divert", .divert), ("tee", .tee), ("//", .comment),
+    ("reject", .later), ("unreach", .later), ("unreach6", .later), ("reset", .later), ("reset6", .later),
+    ("abort", .later), ("abort6", .later), ("skipto", .later), ("call", .later), ("return", .later),
+    ("fwd", .later), ("forward", .later), ("check-state", .later), ("setfib", .later), ("setdscp", .later),
+    ("setmark", .later), ("reass", .later), ("pipe", .later), ("queue", .later), ("nat", .later),
+    ("netgraph", .later), ("ngtee", .later), ("tcp-setmss", .later), ("eaction", .later),
+    ("nat64lsn", .later),
+    ("nat64stl", .later), ("nat64clat", .later), ("nptv6", .later), ("skip-action", .later),
+  ])
+
+  /// Between the action and the body.
+  package static let modifiers = Keywords<ActionWord>([
+    ("log", .later), ("altq", .later), ("tag", .later), ("untag", .later),
+  ])
+
+  package static let options = Keywords<OptionWord>([
+    ("not", .not), ("or", .or), ("|", .or), ("{", .open), ("(", .open), ("}", .close), (")", .close),
+    ("//", .comment),
+    ("in", .incoming), ("out", .outgoing), ("recv", .received), ("xmit", .transmitted), ("via", .via),
+    ("proto", .proto), ("ip4", .ip4), ("ipv4", .ip4), ("ip6", .ip6), ("ipv6", .ip6),
+    ("src-ip", .source), ("dst-ip", .destination),
+    ("src-ip6", .source6), ("src-ipv6", .source6), ("dst-ip6", .destination6), ("dst-ipv6", .destination6),
+    ("src-port", .sourcePort), ("dst-port", .destinationPort),
+    ("icmptypes", .icmpTypes), ("icmptype", .icmpTypes),
+    ("antispoof", .later), ("bridged", .later), ("defer-action", .later), ("defer-immediate-action", .later),
+    ("diverted", .later), ("diverted-loopback", .later), ("diverted-output", .later), ("dscp", .later),
+    ("estab", .later), ("established", .later), ("ext6hdr", .later), ("fib", .later), ("flow", .later),
+    ("flow-id", .later), ("frag", .later), ("frags", .later), ("fragment", .later), ("gid", .later),
+    ("icmp6type", .later), ("icmp6types", .later), ("ipid", .later), ("iplen", .later), ("ipoptions", .later),
+    ("ipopts", .later), ("ipprecedence", .later), ("precedence", .later), ("ipsec", .later),
+    ("iptos", .later),
+    ("ipttl", .later), ("ipver", .later), ("ipversion", .later), ("jail", .later), ("keep-state", .later),
+    ("layer2", .later), ("limit", .later), ("lookup", .later), ("mac", .later), ("MAC", .later),
+    ("mac-type", .later), ("mark", .later), ("record-state", .later), ("set-limit", .later),
+    ("setup", .later),
+    ("sockarg", .later), ("tagged", .later), ("tcpack", .later), ("tcpdatalen", .later), ("tcpflags", .later),
+    ("tcpflgs", .later), ("tcpmss", .later), ("tcpoptions", .later), ("tcpopts", .later), ("tcpseq", .later),
+    ("tcpsetup", .later), ("tcpwin", .later), ("uid", .later), ("verrevpath", .later),
+    ("versrcreach", .later),
+  ])
+}
+
+extension RuleError {
+  /// A word of ipfw's language that this program does not know yet: refused, never taken for something else.
+  static func later(_ word: some StringProtocol) -> RuleError {
+    RuleError("not supported yet: \(word)", .unavailable)
+  }
+}

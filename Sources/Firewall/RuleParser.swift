@@ -1,0 +1,269 @@
+import Packets
+
+/// Reads a rule, word by word, in the order of ipfw2.c's `compile_rule`, so that the same mistake gives the
+/// same message.
+///
+/// ```
+/// [N] ACTION [ARGUMENT] [PROTO from ADDRESS [PORTS] to ADDRESS [PORTS]] [OPTION…] [// comment]
+/// PROTO, ADDRESS, OPTION := [not] x | { [not] x or [not] y … }
+/// ```
+package struct RuleParser {
+  let names: Names
+  var words: ArraySlice<String>
+  /// Printed even where the rule is accepted.
+  package private(set) var warnings: [String] = []
+
+  var clauses: [Clause] = []
+  var block = Block()
+  /// The protocol that was named last: port names are looked up in it, and `ip6` makes addresses IPv6.
+  var proto: Proto = .any
+
+  enum Proto: Equatable {
+    case any, ip4, ip6
+    case number(UInt8)
+  }
+
+  /// The or-block that is being read.
+  struct Block {
+    var isOpen = false
+    /// A `not` waits for what it negates.
+    var negates = false
+    /// An `or` was read: the next term belongs to the last clause.
+    var joins = false
+    /// There is a term that an `or` could follow.
+    var canJoin = false
+  }
+
+  package init(_ words: [String], names: Names = .system) {
+    self.words = words[...]
+    self.names = names
+  }
+
+  /// - Parameter words: What follows `add`.
+  package mutating func rule() throws(RuleError) -> Rule {
+    var rule = Rule(action: .count)
+    rule.number = try number()
+    if let word = words.first, Grammar.prefixes.meaning(of: word) != nil { throw .later(word) }
+    rule.action = try action()
+    if let word = words.first, Grammar.modifiers.meaning(of: word) != nil { throw .later(word) }
+    rule.hasFromTo = try fromTo()
+    rule.comment = try options()
+    rule.clauses = rule.hasFromTo ? Arrangement(clauses).clauses : clauses
+    return rule
+  }
+
+  /// A rule number, where there is one; beyond 65535 the kernel's answer to what it refuses.
+  private mutating func number() throws(RuleError) -> UInt16 {
+    guard let word = words.first, word.utf8.first.map(isDigit) == true else { return 0 }
+    guard word.utf8.allSatisfy(isDigit) else {
+      throw RuleError("invalid rule number: \(word)", .usage)
+    }
+    words.removeFirst()
+    guard let number = UInt16(word) else {
+      throw RuleError("getsockopt(IP_FW_XADD): Invalid argument", .unavailable)
+    }
+    return number
+  }
+
+  private mutating func action() throws(RuleError) -> Action {
+    let word = try need("missing action")
+    switch Grammar.actions.meaning(of: word) {
+    case .allow: return .allow
+    case .deny: return .deny
+    case .count: return .count
+    case .divert: return .divert(port: try divertPort(after: word))
+    case .tee: return .tee(port: try divertPort(after: word))
+    case .comment:
+      // "// text" alone is a count rule with a comment
+      words = [word] + words
+      return .count
+    case .later: throw .later(word)
+    case nil: throw RuleError("invalid action \(word)", .badData)
+    }
+  }
+
+  private mutating func divertPort(after action: String) throws(RuleError) -> UInt16 {
+    let word = try need("missing argument for \(action)")
+    if word.utf8.first.map(isDigit) == true {
+      guard let port = UInt16(word), (1...65534).contains(port) else {
+        throw RuleError("illegal argument for \(action)", .badData)
+      }
+      return port
+    }
+    if word == "tablearg" { throw .later(word) }
+    guard let port = names.port(ofService: word, "divert") else {
+      throw RuleError("illegal divert/tee port", .badData)
+    }
+    return port
+  }
+
+  // MARK: PROTO from … to …
+
+  private enum Place { case proto, source, destination }
+
+  /// False: the body does not begin with a protocol, and so has only options.
+  private mutating func fromTo() throws(RuleError) -> Bool {
+    guard try members(of: .proto) else { return false }
+    try keyword("from")
+    _ = try members(of: .source)
+    try ports { .sourcePort($0) }
+    guard !block.negates else { throw RuleError("missing ``to''", .usage) }
+    try keyword("to")
+    _ = try members(of: .destination)
+    try ports { .destinationPort($0) }
+    return true
+  }
+
+  private mutating func keyword(_ keyword: String) throws(RuleError) {
+    guard let word = words.first, matches(word, keyword) else {
+      throw RuleError("missing ``\(keyword)''", .usage)
+    }
+    words.removeFirst()
+  }
+
+  /// `[not] x`, or a block of them. The opening brace may stick to the first word.
+  private mutating func members(of place: Place) throws(RuleError) -> Bool {
+    if let word = words.first, let first = word.first, first == "{" || first == "(" {
+      words.removeFirst()
+      if word.utf8.count > 1 { words = [String(word.dropFirst())] + words }
+      block = Block(isOpen: true, negates: block.negates)
+    }
+    block.canJoin = false
+    repeat {
+      try takeNot()
+      guard try member(of: place) else { return false }
+    } while try takeOr()
+    if block.isOpen {
+      guard let word = words.first, word == "}" || word == ")" else {
+        throw RuleError("missing \")\"", .usage)
+      }
+      words.removeFirst()
+    }
+    block = Block(negates: block.negates)
+    return true
+  }
+
+  private mutating func member(of place: Place) throws(RuleError) -> Bool {
+    let missing =
+      switch place {
+      case .proto: "missing protocol"
+      case .source: "missing source address"
+      case .destination: "missing dst address"
+      }
+    guard let word = words.first else { throw RuleError(missing, .usage) }
+    switch place {
+    case .proto:
+      guard let found = protocolWord(word) else {
+        guard !block.joins else { throw RuleError("invalid protocol ``\(word)''", .badData) }
+        return false
+      }
+      proto = found
+      try append(found.test)
+    case .source:
+      try append(try address(word).map { .source($0) })
+    case .destination:
+      try append(try address(word).map { .destination($0) })
+    }
+    words.removeFirst()
+    return true
+  }
+
+  private mutating func takeNot() throws(RuleError) {
+    guard let word = words.first, matches(word, "not") else { return }
+    guard !block.negates else { throw RuleError("double \"not\" not allowed", .usage) }
+    words.removeFirst()
+    block.negates = true
+  }
+
+  private mutating func takeOr() throws(RuleError) -> Bool {
+    guard let word = words.first, matches(word, "or") else { return false }
+    guard block.isOpen, block.canJoin else { throw RuleError("invalid OR block", .badData) }
+    words.removeFirst()
+    block.joins = true
+    return true
+  }
+
+  /// What is no port is left for what comes next, and a `not` before it, too.
+  private mutating func ports(_ test: ([ClosedRange<UInt16>]) -> Test) throws(RuleError) {
+    try takeNot()
+    guard let word = words.first else { return }
+    if matches(word, "any") {
+      try append(nil)
+    } else if let ranges = try portRanges(word) {
+      try append(test(ranges))
+    } else {
+      return
+    }
+    words.removeFirst()
+    block.canJoin = false
+  }
+
+  // MARK: Terms
+
+  /// Takes a term into the block; nil is one that asks nothing (`any`).
+  mutating func append(_ test: Test?) throws(RuleError) {
+    defer { (block.negates, block.joins) = (false, false) }
+    guard let test else {
+      guard !block.joins else { throw RuleError("invalid OR block", .badData) }
+      block.canJoin = false
+      return
+    }
+    let term = Term(test: test, negated: block.negates).normalized
+    if block.joins {
+      clauses[clauses.count - 1].terms.append(term)
+    } else {
+      clauses.append(Clause([term]))
+    }
+    block.canJoin = true
+  }
+
+  // MARK: Words
+
+  mutating func need(_ missing: String) throws(RuleError) -> String {
+    guard let word = words.popFirst() else { throw RuleError(missing, .usage) }
+    return word
+  }
+
+  /// Whether a word is a keyword or, with a warning, its beginning.
+  mutating func matches(_ word: String, _ keyword: String) -> Bool {
+    guard !word.isEmpty, keyword.hasPrefix(word) else { return false }
+    if word != keyword { warn(RuleParser.abbreviation(word, keyword)) }
+    return true
+  }
+
+  mutating func warn(_ text: String) { warnings.append(text) }
+
+  static func abbreviation(_ word: String, _ keyword: String) -> String {
+    "DEPRECATED: '\(word)' matched '\(keyword)' as a sub-string"
+  }
+}
+
+extension RuleParser.Proto {
+  /// nil: any.
+  var test: Test? {
+    switch self {
+    case .any: nil
+    case .ip4: .version(4)
+    case .ip6: .version(6)
+    case .number(let number): .protocolNumber(number)
+    }
+  }
+}
+
+extension Term {
+  /// `not in` is `out`.
+  var normalized: Term {
+    guard negated, case .direction(let direction) = test else { return self }
+    return Term(test: .direction(direction == .incoming ? .outgoing : .incoming))
+  }
+}
+
+extension Rule {
+  /// Reads what follows `add`, warnings apart.
+  package init(_ text: String, names: Names = .system) throws(RuleError) {
+    var parser = RuleParser(text.split { $0.isWhitespace }.map(String.init), names: names)
+    self = try parser.rule()
+  }
+}
+
+func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

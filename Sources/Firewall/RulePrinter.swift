@@ -1,0 +1,153 @@
+import Packets
+
+/// Writes rules the way ipfw lists them, from the tables that the parser reads.
+package struct RulePrinter: Sendable {
+  package var names: Names
+  /// -N: ports by the names of their services.
+  package var showsServices = false
+  /// -c: without `ip from any to any`.
+  package var isCompact = false
+  /// -b: action and comment only.
+  package var isBrief = false
+
+  package init(names: Names = .system) { self.names = names }
+
+  /// A line of `ipfw list`: number and text.
+  package func line(_ rule: Rule) -> String { "\(padded(rule.number, 5, "0")) \(text(rule))" }
+
+  /// The rule without its number.
+  package func text(_ rule: Rule) -> String {
+    var words = [action(rule.action)]
+    if isBrief {
+      words.append("// \(rule.comment ?? "...")")
+      return words.joined(separator: " ")
+    }
+    if rule.hasFromTo {
+      let parts = Arrangement(rule.clauses)
+      if !(isCompact && parts.isAnyToAny) { words += fromTo(parts) }
+      words += parts.options.map { option($0, parts) }
+    } else {
+      words += rule.clauses.map { option($0, nil) }
+    }
+    if let comment = rule.comment { words.append("// \(comment)") }
+    return words.joined(separator: " ")
+  }
+
+  private func action(_ action: Action) -> String {
+    switch action {
+    case .allow: Grammar.actions.word(for: .allow)
+    case .deny: Grammar.actions.word(for: .deny)
+    case .count: Grammar.actions.word(for: .count)
+    case .divert(let port): "\(Grammar.actions.word(for: .divert)) \(port)"
+    case .tee(let port): "\(Grammar.actions.word(for: .tee)) \(port)"
+    }
+  }
+
+  // MARK: PROTO from … to …
+
+  private func fromTo(_ parts: Arrangement) -> [String] {
+    var words = [parts.proto.map { inPlace($0, parts) } ?? "ip", "from"]
+    words.append(parts.source.map { inPlace($0, parts) } ?? "any")
+    if let ports = parts.sourcePort { words.append(inPlace(ports, parts)) }
+    words += ["to", parts.destination.map { inPlace($0, parts) } ?? "any"]
+    if let ports = parts.destinationPort { words.append(inPlace(ports, parts)) }
+    return words
+  }
+
+  private func inPlace(_ clause: Clause, _ parts: Arrangement) -> String {
+    block(clause) { value($0, parts) }
+  }
+
+  private func option(_ clause: Clause, _ parts: Arrangement?) -> String {
+    block(clause) { test in
+      guard let keyword = Self.keyword(test) else { return value(test, parts) }
+      let word = Grammar.options.word(for: keyword)
+      switch test {
+      case .direction, .version: return word
+      case .source(.me), .destination(.me): return "\(word) me"
+      default: return "\(word) \(value(test, parts))"
+      }
+    }
+  }
+
+  /// A block of one loses its braces.
+  private func block(_ clause: Clause, _ text: (Test) -> String) -> String {
+    let terms = clause.terms.map { ($0.negated ? "not " : "") + text($0.test) }
+    return terms.count == 1 ? terms[0] : "{ \(terms.joined(separator: " or ")) }"
+  }
+
+  // MARK: Tests
+
+  private static func keyword(_ test: Test) -> OptionWord? {
+    switch test {
+    case .version(4): .ip4
+    case .version: .ip6
+    case .protocolNumber: .proto
+    case .source(.network6): .source6
+    case .source: .source
+    case .destination(.network6): .destination6
+    case .destination: .destination
+    case .sourcePort: .sourcePort
+    case .destinationPort: .destinationPort
+    case .direction(.incoming): .incoming
+    case .direction(.outgoing): .outgoing
+    case .received: .received
+    case .transmitted: .transmitted
+    case .via: .via
+    case .icmpTypes: .icmpTypes
+    }
+  }
+
+  /// What stands behind the keyword, or alone in the from/to part.
+  private func value(_ test: Test, _ parts: Arrangement?) -> String {
+    switch test {
+    case .version(let version): return "ip\(version)"
+    case .protocolNumber(let number): return names.protocolName(number) ?? "\(number)"
+    case .source(let match), .destination(let match): return address(match, parts)
+    case .sourcePort(let ranges), .destinationPort(let ranges):
+      return ranges.map { range in
+        let (low, high) = (port(range.lowerBound, parts), port(range.upperBound, parts))
+        return low == high ? low : "\(low)-\(high)"
+      }.joined(separator: ",")
+    case .direction: return ""
+    case .received(let match), .transmitted(let match), .via(let match):
+      switch match {
+      case .name(let name), .pattern(let name): return name
+      case .address(let address): return "\(address)"
+      }
+    case .icmpTypes(let types):
+      return (0..<32).filter { types & (1 << $0) != 0 }.map { "\($0)" }.joined(separator: ",")
+    }
+  }
+
+  private func address(_ match: AddressMatch, _ parts: Arrangement?) -> String {
+    switch match {
+    case .me:
+      return parts?.proto == Clause(.version(6)) ? "me6" : "me"
+    case .network4(let address, let mask):
+      let length = (~mask).leadingZeroBitCount
+      guard mask == UInt32(truncatingIfNeeded: ~0 << UInt64(32 - length)) else {
+        return "\(address):\(IPv4Address(rawValue: mask))"
+      }
+      return length == 32 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+    case .network6(let address, let mask):
+      guard let length = mask.prefixLength else { return "\(address)/\(mask)" }
+      return length == 128 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+    }
+  }
+
+  private func port(_ port: UInt16, _ parts: Arrangement?) -> String {
+    guard showsServices else { return "\(port)" }
+    var protocolName: String?
+    if case .protocolNumber(let number) = parts?.proto?.terms.first?.test {
+      protocolName = names.protocolName(number)
+    }
+    return names.service(onPort: port, protocolName) ?? "\(port)"
+  }
+}
+
+/// A number filled up at its left.
+func padded(_ number: some BinaryInteger, _ width: Int, _ filler: Character = " ") -> String {
+  let digits = String(number)
+  return String(repeating: filler, count: max(width - digits.utf8.count, 0)) + digits
+}

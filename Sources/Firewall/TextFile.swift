@@ -1,0 +1,44 @@
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+/// Whole files as text.
+package enum TextFile {
+  /// Reads a file, `/dev/stdin` included.
+  ///
+  /// - Throws: What ipfw(8) says of a rule file that it cannot read.
+  package static func read(_ path: String) throws(RuleError) -> String {
+    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(path) }
+    defer { close(descriptor) }
+    var contents: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while true {
+      let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+        unsafe Self.read(descriptor, into: bytes)
+      }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw failure(path) }
+      guard count > 0 else { return String(decoding: contents, as: UTF8.self) }
+      contents += buffer[..<count]
+    }
+  }
+
+  private static func read(_ descriptor: CInt, into bytes: UnsafeMutableRawBufferPointer) -> Int {
+    #if canImport(Glibc)
+      unsafe Glibc.read(descriptor, bytes.baseAddress, bytes.count)
+    #elseif canImport(Musl)
+      unsafe Musl.read(descriptor, bytes.baseAddress, bytes.count)
+    #else
+      unsafe Darwin.read(descriptor, bytes.baseAddress, bytes.count)
+    #endif
+  }
+
+  private static func failure(_ path: String) -> RuleError {
+    RuleError("pathname: \(path): \(unsafe String(cString: strerror(errno)))", .usage)
+  }
+}
