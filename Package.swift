@@ -52,6 +52,9 @@ let package = Package(
     room("DivertEngine", on: ["Packets", "Firewall", "DivertWire"]),
     room("Divert", on: ["Packets", "Kernel", "CSystem", "DivertWire"]),
     room("SimulatedHost", on: ["Packets", "Firewall", "DivertEngine", "DivertWire", "Kernel", "Divert"]),
+    room(
+      "LinuxHost",
+      on: ["Packets", "Firewall", "DivertEngine", "RuleCompiler", "BPF", "DivertWire", "Kernel"]),
     program("ipfw", on: ["Firewall", "DivertWire", "Kernel", "Divert"]),
     program(
       "divert", target: "DivertTool",

@@ -11,11 +11,13 @@ package enum PacketSocket {
       })
   }
 
-  /// All packets of an interface, in both directions.
-  package static func bind(_ descriptor: borrowing Descriptor, to interface: UInt32) throws(SystemError) {
+  /// Sends to an interface, and receives all its packets, in both directions, or nothing.
+  package static func bind(
+    _ descriptor: borrowing Descriptor, to interface: UInt32, receiving: Bool = true
+  ) throws(SystemError) {
     var address = sockaddr_ll()
     address.sll_family = UInt16(AF_PACKET)
-    address.sll_protocol = UInt16(ETH_P_ALL).bigEndian
+    address.sll_protocol = receiving ? UInt16(ETH_P_ALL).bigEndian : 0
     address.sll_ifindex = CInt(interface)
     let number = descriptor.number
     _ = try retrying("bind a packet socket") {

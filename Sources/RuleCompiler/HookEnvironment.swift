@@ -5,7 +5,7 @@ package import Kernel
 /// What the programs on interfaces and links share: maps, by descriptor, and the secret of this divertd.
 package struct HookMaps: ~Copyable, Sendable {
   /// By rule slot: packets, bytes, time of the last match (CLOCK_MONOTONIC_COARSE, ns); 64 bits each.
-  package let counters: Map
+  package var counters: Map
   /// By ``HookEvent``: a 64-bit count.
   package let events: Map
   /// By divert port: the interface index of its link, 0 where nobody has bound the port.
