@@ -79,6 +79,23 @@ package enum UnixSocket {
     }
   }
 
+  /// Writes what the connection takes without waiting.
+  ///
+  /// - Returns: How many bytes went; nil when nobody will ever read them.
+  package static func sendWithoutWaiting(
+    _ bytes: ArraySlice<UInt8>, descriptor: CInt? = nil, on connection: borrowing Descriptor
+  ) -> Int? {
+    let number = connection.number
+    let count = unsafe bytes.withUnsafeBytes { buffer in
+      guard let descriptor else {
+        return unsafe Glibc.send(number, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+      }
+      return unsafe send(buffer, with: descriptor, on: number)
+    }
+    if count >= 0 { return count }
+    return errno == EAGAIN || errno == EINTR ? 0 : nil
+  }
+
   private static func send(_ bytes: UnsafeRawBufferPointer, with descriptor: CInt, on number: CInt) -> Int {
     var control: ControlBuffer = [20, UInt64(UInt32(SOL_SOCKET)) | 1 << 32, UInt64(UInt32(bitPattern: descriptor))]
     return unsafe withUnsafeMutableBytes(of: &control) { control in
