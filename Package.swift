@@ -67,6 +67,7 @@ let package = Package(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
     tests(of: "Firewall", on: ["Packets", "TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
+    tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Kernel"], path: "Tests/TestSupport",
