@@ -35,6 +35,7 @@ let package = Package(
     .library(name: "Divert", targets: ["Divert"]),
     .library(name: "SimulatedHost", targets: ["SimulatedHost"]),
     .library(name: "Packets", targets: ["Packets"]),
+    .executable(name: "divertd", targets: ["divertd"]),
     .executable(name: "ipfw", targets: ["ipfw"]),
     .executable(name: "divert", targets: ["DivertTool"]),
   ],
@@ -55,6 +56,8 @@ let package = Package(
     room(
       "LinuxHost",
       on: ["Packets", "Firewall", "DivertEngine", "RuleCompiler", "BPF", "DivertWire", "Kernel"]),
+    program(
+      "divertd", on: ["LinuxHost", "Firewall", "DivertEngine", "DivertWire", "Divert", "Kernel", argumentParser]),
     program("ipfw", on: ["Firewall", "DivertWire", "Kernel", "Divert"]),
     program(
       "divert", target: "DivertTool",

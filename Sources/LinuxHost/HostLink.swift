@@ -1,9 +1,10 @@
 import BPF
+import DivertEngine
 import Kernel
 import RuleCompiler
 
 /// A device on which divert sockets live, with its hook. It is gone when nobody holds this any more.
-final class HostLink {
+final class HostLink: Sendable {
   // The hook goes before the device that it is attached to.
   private let hook: Link
   private let device: TapDevice
@@ -16,28 +17,31 @@ final class HostLink {
   }
 }
 
-/// The divert ports: which are bound, by which socket, on which link.
-struct PortBindings: ~Copyable {
-  struct Holder {
-    let link: HostLink
-    let cookie: UInt64
-  }
+/// Who holds a divert port: a socket, on a link of its own.
+struct PortHolder: Sendable {
+  let link: HostLink
+  let cookie: UInt64
+}
 
-  private(set) var holders: [UInt16: Holder] = [:]
+/// The sockets that were handed out, and the ports they have bound.
+struct PortBindings: ~Copyable {
+  var table = PortTable<PortHolder>()
+  private(set) var links: Set<UInt32> = []
   private(set) var sockets: Set<UInt64> = []
 
   mutating func add(socket cookie: UInt64) { sockets.insert(cookie) }
   mutating func forget(socket cookie: UInt64) { sockets.remove(cookie) }
-  func isBound(_ cookie: UInt64) -> Bool { holders.contains { $0.value.cookie == cookie } }
 
-  mutating func hold(_ port: UInt16, _ link: HostLink, cookie: UInt64) {
-    holders[port] = Holder(link: link, cookie: cookie)
+  func isBound(_ cookie: UInt64) -> Bool { table.ports.contains { table[$0]?.cookie == cookie } }
+
+  mutating func hold(_ port: UInt16, _ link: HostLink, _ cookie: UInt64) {
+    table.bind(port, PortHolder(link: link, cookie: cookie))
+    links.insert(link.index)
   }
 
-  mutating func release(_ port: UInt16) -> HostLink? { holders.removeValue(forKey: port)?.link }
-
-  /// A free port for who asks for any: from the top down, where no rule is likely to have a use of its own.
-  func freePort() -> UInt16? {
-    (49152...65534).reversed().lazy.map { UInt16($0) }.first { holders[$0] == nil }
+  /// The link's device goes with this.
+  mutating func release(_ port: UInt16) {
+    if let holder = table[port] { links.remove(holder.link.index) }
+    table.unbind(port)
   }
 }

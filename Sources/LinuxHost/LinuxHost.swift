@@ -1,4 +1,5 @@
 import BPF
+package import DivertEngine
 package import Firewall
 import Glibc
 package import Kernel
@@ -10,24 +11,22 @@ package import RuleCompiler
 /// All of it belongs to this process: when it ends, however it ends, hooks and links are gone. Of the settings it
 /// changes it keeps a record (``Settings``). One thread uses it.
 package final class LinuxHost {
-  package private(set) var ruleSet: RuleSet
+  /// The rules in force, and the judge of what the hooks could not.
+  package internal(set) var engine: DivertEngine
   package var maps: HookMaps
   let secret = UInt64.random(in: 1 ... .max)
   private var settings: Settings
   private let linkProgram: Program
   /// `divert0`: sockets without a port send here, and upcalls arrive here.
   private let upcallLink: HostLink
-  let upcallSocket: Descriptor
+  package let upcallSocket: Descriptor
+  var upcallFrame = [UInt8](repeating: 0, count: 65_600)
   private var ports = PortBindings()
 
   package private(set) var interfaces: [NetworkInterface] = []
-  package private(set) var view = HostView()
   private var hooks: [UInt32: InterfaceHook] = [:]
   private var knownDevices: Set<UInt32> = []
   private var programs: [Int: RuleProgramsBox] = [:]
-
-  /// What was counted in user space, and in kernel maps that are no more.
-  var counters = RuleCounters()
 
   private final class RuleProgramsBox {
     let programs: RulePrograms
@@ -56,8 +55,7 @@ package final class LinuxHost {
     self.linkProgram = linkProgram
     self.upcallLink = link
     self.upcallSocket = socket
-    self.ruleSet = ruleSet
-    counters.resize(for: ruleSet)
+    self.engine = DivertEngine(ruleSet: ruleSet, view: HostView())
     try system { () throws(SystemError) in
       // Without these a route look-up from the link's hook, which is one through lo, finds nothing.
       try self.settings.setSysctl("net/ipv4/conf/lo/forwarding", to: "1")
@@ -107,7 +105,7 @@ package final class LinuxHost {
     for length in linkHeaderLengths {
       programs[length] = RuleProgramsBox(
         try RulePrograms(
-          ruleSet, host: view, linkHeaderLength: length, secret: secret, upcallInterface: upcallLink.index,
+          ruleSet, host: engine.view, linkHeaderLength: length, secret: secret, upcallInterface: upcallLink.index,
           maps: maps))
     }
     for (index, hook) in hooks {
@@ -116,8 +114,9 @@ package final class LinuxHost {
       do throws(SystemError) { try hook.replace(with: box.programs) } catch { hooks[index] = nil }
     }
     self.programs = programs
-    self.ruleSet = ruleSet
-    counters.resize(for: ruleSet)
+    let before = Dictionary(engine.ruleSet.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
+    for entry in ruleSet.entries where before[entry.slot] != entry.rule { clearCounter(slot: entry.slot) }
+    engine.replace(ruleSet)
     try adjustLoopback()
   }
 
@@ -128,7 +127,7 @@ package final class LinuxHost {
   /// A frame of a socket may have 65 535 bytes, and lo's packets with an Ethernet header have up to 65 550: while
   /// packets may be diverted, lo's are kept as large as a link takes.
   private func adjustLoopback() throws(HostError) {
-    let diverts = ruleSet.entries.contains { $0.rule.action.givesToPort }
+    let diverts = engine.ruleSet.entries.contains { $0.rule.action.givesToPort }
     guard let loopback = interfaces.first(where: \.isLoopback) else { return }
     if diverts, loopback.mtu > UInt32(TapDevice.maximumMTU) {
       try system { () throws(SystemError) in
@@ -142,8 +141,7 @@ package final class LinuxHost {
   private func moveCounters(toHold count: Int) throws(SystemError) {
     let old = maps.counters.capacity
     let larger = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: max(count, old * 2))
-    counters.resize(for: ruleSet)
-    for entry in ruleSet.entries { counters[entry.slot] = counter(slot: entry.slot) }
+    for entry in engine.ruleSet.entries { engine.ruleCounters[entry.slot] = counter(slot: entry.slot) }
     maps.counters = larger
   }
 
@@ -156,7 +154,7 @@ package final class LinuxHost {
   }
 
   private func isLink(_ index: UInt32) -> Bool {
-    index == upcallLink.index || ports.holders.contains { $0.value.link.index == index }
+    index == upcallLink.index || ports.links.contains(index)
   }
 
   /// Follows what rtnetlink says: new interfaces get their hooks, and rules that speak of interfaces are translated
@@ -173,21 +171,21 @@ package final class LinuxHost {
           addresses4: interface.addresses4.map { IPv4Address(rawValue: $0) },
           addresses6: interface.addresses6.map { IPv6Address(high: $0.high, low: $0.low) })
       })
-    try system { () throws(SystemError) in try updateMaps(from: self.view, to: view, hooked) }
-    let changed = view != self.view
-    self.view = view
+    try system { () throws(SystemError) in try updateMaps(from: engine.view, to: view, hooked) }
+    let changed = view != engine.view
+    engine.replace(view)
 
     let indexes = Set(hooked.map(\.index))
     for index in hooks.keys where !indexes.contains(index) { hooks[index] = nil }
     let needed = linkHeaderLengths
-    if !programs.isEmpty, !needed.isSubset(of: programs.keys) || changed && ruleSet.mentionsInterfaces {
-      try enforce(ruleSet)
+    if !programs.isEmpty, !needed.isSubset(of: programs.keys) || changed && engine.ruleSet.mentionsInterfaces {
+      try enforce(engine.ruleSet)
     } else if programs.isEmpty {
       for length in needed {
         programs[length] = RuleProgramsBox(
           try RulePrograms(
-            ruleSet, host: view, linkHeaderLength: length, secret: secret, upcallInterface: upcallLink.index,
-            maps: maps))
+            engine.ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
+            upcallInterface: upcallLink.index, maps: maps))
       }
     }
     for interface in hooked where hooks[interface.index] == nil {
@@ -252,18 +250,16 @@ package final class LinuxHost {
     guard !ports.isBound(cookie) else {
       throw SystemError(action, code: EINVAL, advice: "the socket is bound already; open another one")
     }
-    var port = wanted
-    if port == 0 {
-      guard let free = ports.freePort() else { throw SystemError(action, code: EADDRINUSE) }
-      port = free
-    }
-    if ports.holders[port] != nil { releaseDeadSockets() }
-    guard ports.holders[port] == nil else {
-      throw SystemError(action, code: EADDRINUSE, advice: "another program holds it; `ip link show divert\(port)` shows the port's link")
+    if ports.table[wanted] != nil { releaseDeadSockets() }
+    let port: UInt16
+    do throws(PortRefusal) {
+      port = try ports.table.choose(wanted)
+    } catch {
+      throw SystemError(action, code: error.code, advice: "another program has bound it; end that one, or take another port")
     }
     let link = try HostLink("divert\(port)", program: linkProgram)
     try PacketSocket.bind(socket, to: link.index)
-    ports.hold(port, link, cookie: cookie)
+    ports.hold(port, link, cookie)
     try maps.ports.update(UInt32(port), link.index)
     return (port, link.index)
   }
@@ -280,16 +276,22 @@ package final class LinuxHost {
       maps.sockets.delete(cookie)
       ports.forget(socket: cookie)
     }
-    for (port, holder) in ports.holders where !living.contains(holder.cookie) {
+    for port in ports.table.ports {
+      guard let holder = ports.table[port], !living.contains(holder.cookie) else { continue }
       try? maps.ports.update(UInt32(port), UInt32(0))
-      _ = ports.release(port)
+      ports.release(port)
     }
   }
+
+  var upcallInterface: UInt32 { upcallLink.index }
+
+  /// The link of a bound port.
+  func link(ofPort port: UInt16) -> UInt32? { ports.table[port]?.link.index }
 
   // MARK: Counters
 
   package func counter(slot: Int) -> RuleCounters.Counter {
-    var sum = slot < counters.counters.count ? counters[slot] : RuleCounters.Counter()
+    var sum = engine.ruleCounters[slot]
     guard slot < maps.counters.capacity else { return sum }
     let offset = KernelClock.realTime.now &- KernelClock.monotonicCoarse.now
     for words in maps.counters.words(at: UInt32(slot)) {
@@ -301,7 +303,7 @@ package final class LinuxHost {
   }
 
   package func clearCounter(slot: Int) {
-    counters.clear(slot: slot)
+    engine.ruleCounters.clear(slot: slot)
     if slot < maps.counters.capacity { try? maps.counters.clear(UInt32(slot)) }
   }
 

@@ -329,9 +329,9 @@ package struct LinkHook: ~Copyable {
 
     assembler.place(onLink)
     loadInterface(maps)
-    for (from, to, width) in [(0, 6, Width.word), (4, 10, .halfword)] {
-      assembler.load(width, .r1, from: .r0, from)
-      assembler.store(width, .r1, to: .r10, Frame.header + to)
+    for offset in stride(from: 0, to: 6, by: 2) {
+      assembler.load(.halfword, .r1, from: .r0, offset)
+      assembler.store(.halfword, .r1, to: .r10, Frame.header + 6 + offset)
     }
     assembler.place(send)
     assembler.count(.reinjectedOutgoing, maps, key: Frame.key)
@@ -381,8 +381,9 @@ package struct LinkHook: ~Copyable {
     assembler.store(.word, value: 0x005e_0001, to: .r10, Frame.header)
     assembler.store(.halfword, value: 0, to: .r10, Frame.header + 4)
     assembler.place(send)
-    assembler.store(.word, value: 0, to: .r10, Frame.header + 6)
-    assembler.store(.halfword, value: 0, to: .r10, Frame.header + 10)
+    for offset in stride(from: 6, to: 12, by: 2) {
+      assembler.store(.halfword, value: 0, to: .r10, Frame.header + offset)
+    }
     assembler.storeBytes(from: Frame.header, count: 12, at: 0)
     assembler.move32(.r1, .r8)
     assembler.move(.r2, 1)  // BPF_F_INGRESS

@@ -31,7 +31,9 @@ extension RuleHook {
     assembler.place(upcall)
     assembler.move32(.r7, environment.upcallInterface)
     assembler.count(.upcall, maps, key: Frame.key)
-    assembler.store(.word, value: 0, to: .r10, Frame.port)
+    // No port yet: its place is free for the transmit interface of a forwarded packet.
+    assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
+    assembler.store(.word, .r1, to: .r10, Frame.port)
     buildFrameHeader(.upcall)
 
     assembler.place(handOver)
