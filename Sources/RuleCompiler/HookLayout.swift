@@ -61,6 +61,8 @@ enum Frame {
   static let linkHeader = -136
   static let frameHeader = -152
   static let time = -160
+  /// 1 for a packet that carried a mark: a client's or divertd's socket has written it.
+  static let reinjected = -164
 }
 
 /// ``Frame/transportKind``.

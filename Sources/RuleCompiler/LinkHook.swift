@@ -22,15 +22,12 @@ package struct LinkHook: ~Copyable {
     static let header = -16
     static let key = -24
     static let cookie = -32
-    static let operation = -36
-    static let noInterface = -40
     /// 60 bytes: the IP header with its options.
     static let packet = -112
     /// `struct bpf_fib_lookup`, 64 bytes.
     static let route = -176
     /// `struct bpf_redir_neigh`, 20 bytes.
     static let neighbour = -200
-    static let headerLength = -204
   }
 
   /// `struct bpf_fib_lookup` (linux/bpf.h).
@@ -181,6 +178,7 @@ package struct LinkHook: ~Copyable {
 
     assembler.place(found)
     assembler.count(.reinjectedOutgoing, maps, key: Frame.key)
+    clearAddresses()
     // The next hop's family may differ from the packet's: an IPv6 gateway of an IPv4 route (RFC 5549).
     assembler.load(.byte, .r1, from: .r10, Route.family)
     assembler.store(.word, .r1, to: .r10, Frame.neighbour)
@@ -281,6 +279,7 @@ package struct LinkHook: ~Copyable {
     assembler.calculate(.and, .r1, 0xffc0)
     assembler.jump(if: .r1, .notEqual, 0xfe80, to: routed)
     assembler.count(.reinjectedOutgoing, maps, key: Frame.key)
+    clearAddresses()
     assembler.move32(.r1, .r8)
     assembler.move(.r2, 0)
     assembler.move(.r3, 0)
@@ -402,7 +401,15 @@ package struct LinkHook: ~Copyable {
     assembler.place(found)
   }
 
+  /// Neighbour redirection drops frames to a group address, and the header's first byte, from the port, may look like
+  /// one.
+  private mutating func clearAddresses() {
+    for offset in stride(from: 0, to: 12, by: 4) { assembler.store(.word, value: 0, to: .r10, Frame.header + offset) }
+    assembler.storeBytes(from: Frame.header, count: 12, at: 0)
+  }
+
   private mutating func enterLoopback() {
+    clearAddresses()
     assembler.move32(.r1, Self.loopback)
     assembler.move(.r2, 0)
     assembler.move(.r3, 0)

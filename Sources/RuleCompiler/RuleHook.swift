@@ -75,6 +75,7 @@ package struct RuleHook: ~Copyable {
     }
     assembler.store(.word, value: 0, to: .r10, Frame.passes)
     assembler.store(.word, value: 0, to: .r10, Frame.restart)
+    assembler.store(.word, value: 0, to: .r10, Frame.reinjected)
 
     let fresh = assembler.makeLabel()
     assembler.requireSecret(environment.secret, otherwise: fresh)
@@ -85,6 +86,7 @@ package struct RuleHook: ~Copyable {
       assembler.store(.word, .r1, to: .r10, Frame.receiveInterface)
     }
     assembler.clearMark()
+    assembler.store(.word, value: 1, to: .r10, Frame.reinjected)
     assembler.jump(if: .r7, .anyBitSet, Mark.judged, to: letGo)
     assembler.move32(.r1, .r7)
     assembler.calculate(.and, .r1, 0xffff)

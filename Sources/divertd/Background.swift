@@ -22,7 +22,8 @@ enum Background {
     var pointers = unsafe words.map { unsafe strdup($0) } + [nil]
     defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
     var process: pid_t = 0
-    let code = unsafe posix_spawn(&process, "/proc/self/exe", nil, &attributes, &pointers, environ)
+    // Not /proc/self/exe itself: the process would be called `exe`.
+    let code = unsafe posix_spawn(&process, try executablePath(), nil, &attributes, &pointers, environ)
     guard code == 0 else { throw SystemError("start divertd in the background", code: code) }
     _ = close(writing)
 
@@ -31,6 +32,17 @@ enum Background {
     var status: CInt = 0
     _ = try retrying("wait for divertd", { unsafe waitpid(process, &status, 0) })
     throw ExitCode(status & 0x7f == 0 ? (status >> 8) & 0xff : 70)
+  }
+
+  private static func executablePath() throws(SystemError) -> String {
+    var path = [UInt8](repeating: 0, count: 4096)
+    let count = try retrying("find this program") {
+      unsafe path.withUnsafeMutableBufferPointer { buffer in
+        guard let start = buffer.baseAddress else { return -1 }
+        return unsafe readlink("/proc/self/exe", UnsafeMutableRawPointer(start).assumingMemoryBound(to: CChar.self), buffer.count)
+      }
+    }
+    return String(decoding: path.prefix(count), as: UTF8.self)
   }
 
   /// Lets the starter return, and lets go of its terminal.
