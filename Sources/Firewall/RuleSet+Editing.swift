@@ -11,7 +11,10 @@ extension RuleSet {
   /// - Throws: What the kernel refuses: a number beyond 65534.
   /// - Complexity: O(number of rules).
   @discardableResult
-  package mutating func add(_ rule: Rule) throws(RuleError) -> Rule {
+  package mutating func add(_ rule: Rule) throws(RuleError) -> Rule { try insert(rule).rule }
+
+  /// ``add(_:)``, and where the rule went.
+  package mutating func insert(_ rule: Rule) throws(RuleError) -> (index: Int, rule: Rule) {
     guard rule.number < Self.defaultNumber else {
       throw RuleError("getsockopt(IP_FW_XADD): Invalid argument", .unavailable)
     }
@@ -21,8 +24,9 @@ extension RuleSet {
       let (next, overflow) = last.addingReportingOverflow(Self.automaticStep)
       rule.number = overflow || next >= Self.defaultNumber ? last : next
     }
-    entries.insert(Entry(rule: rule, slot: takeSlot()), at: index(after: rule.number))
-    return rule
+    let index = index(after: rule.number)
+    entries.insert(Entry(rule: rule, slot: takeSlot()), at: index)
+    return (index, rule)
   }
 
   package func adding(_ rule: Rule) throws(RuleError) -> (ruleSet: RuleSet, rule: Rule) {

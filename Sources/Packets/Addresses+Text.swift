@@ -3,7 +3,7 @@ extension IPv4Address: CustomStringConvertible, LosslessStringConvertible {
     "\(rawValue >> 24).\(rawValue >> 16 & 0xff).\(rawValue >> 8 & 0xff).\(rawValue & 0xff)"
   }
 
-  /// Reads four decimal numbers with dots between, nothing else.
+  /// Reads four decimal numbers with dots between and no leading zeros, which others take for octal ones.
   public init?(_ text: String) { self.init(text[...]) }
 
   public init?(_ text: Substring) {
@@ -12,7 +12,7 @@ extension IPv4Address: CustomStringConvertible, LosslessStringConvertible {
     var value: UInt32 = 0
     for part in parts {
       guard (1...3).contains(part.count), part.allSatisfy({ (0x30...0x39).contains($0) }),
-        let byte = UInt8(Substring(part))
+        part.count == 1 || part.first != 0x30, let byte = UInt8(Substring(part))
       else { return nil }
       value = value << 8 | UInt32(byte)
     }

@@ -1,1 +1,67 @@
-print("ipfw")
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
+import Firewall
+
+// What can be answered without divertd is answered here; the rest it does, with its own rules.
+
+/// Lets divertd do what the words say.
+func send(_ words: [String]) throws(RuleError) -> CommandResult {
+  throw RuleError("divertd is not running; start it with `divertd`", .unavailable)
+}
+
+/// As ipfw2.c, `ipfw_flush`: reads on until a line begins with y or n; the end of input means no.
+func isSure() -> Bool {
+  print("Are you sure? [yn] ", terminator: "")
+  fflush(nil)
+  while let answer = readLine() {
+    switch answer.first {
+    case "y", "Y":
+      print()
+      return true
+    case "n", "N":
+      print()
+      return false
+    default: continue
+    }
+  }
+  return false
+}
+
+func run(_ arguments: [String]) throws(RuleError) -> CommandResult {
+  var call = try IpfwInvocation(arguments)
+  if isatty(STDIN_FILENO) == 0 { call.force() }
+  if case .file(let path) = call.job { call.use(text: try TextFile.read(path)) }
+  if call.flags.isTest || call.flags.asksForHelp || call.flags.asksForVersion {
+    var nowhere = DetachedRules(RuleSet(default: .allow))
+    return call.execute(on: &nowhere)
+  }
+  if call.needsConfirmation && !isSure() { return CommandResult() }
+  return try send(call.words)
+}
+
+func write(_ text: String, to descriptor: CInt) {
+  var rest = Array(text.utf8)[...]
+  while !rest.isEmpty {
+    let count = unsafe rest.withUnsafeBytes { bytes in
+      unsafe write(descriptor, bytes.baseAddress, bytes.count)
+    }
+    if count < 0 && errno != EINTR { return }
+    rest = rest.dropFirst(max(count, 0))
+  }
+}
+
+let result: CommandResult
+do throws(RuleError) {
+  result = try run(Array(CommandLine.arguments.dropFirst()))
+} catch {
+  result = CommandResult(error)
+}
+write(result.output, to: STDOUT_FILENO)
+write(result.errors, to: STDERR_FILENO)
+exit(result.status)

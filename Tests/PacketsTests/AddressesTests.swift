@@ -23,7 +23,7 @@ struct AddressesTests {
   }
 
   static let addresses4 = [
-    Row("0.0.0.0"), Row("255.255.255.255"), Row("192.0.2.1"), Row("010.0.0.001", "10.0.0.1"),
+    Row("0.0.0.0"), Row("255.255.255.255"), Row("192.0.2.1"), Row("010.0.0.1", nil),
     Row("", nil), Row("1.2.3", nil), Row("1.2.3.4.5", nil), Row("256.0.0.0", nil), Row("1.2.3.", nil),
     Row("1.2.3.+4", nil), Row("1.2.3.0004", nil), Row(" 1.2.3.4", nil), Row("1..2.3", nil),
   ]

@@ -1,0 +1,101 @@
+/// The options of the command line (ipfw(8), SYNOPSIS).
+package struct IpfwFlags: Equatable, Sendable {
+  package enum Time: Equatable, Sendable { case none, text, number }
+
+  /// -a
+  package var showsCounters = false
+  /// -b
+  package var isBrief = false
+  /// -c
+  package var isCompact = false
+  /// -D
+  package var showsOnlyDynamic = false
+  /// -f: asks nothing, and what is missing is no failure.
+  package var isForced = false
+  /// -h, --help
+  package var asksForHelp = false
+  /// --version
+  package var asksForVersion = false
+  /// -n
+  package var isTest = false
+  /// -N
+  package var showsServices = false
+  /// -q
+  package var isQuiet = false
+  /// -S
+  package var showsSets = false
+  /// -t, -T
+  package var time = Time.none
+
+  package init() {}
+
+  static let usage = RuleError(
+    """
+    usage: ipfw [options]
+    do "ipfw -h" or "man ipfw" for details
+    """, .usage)
+
+  /// Takes the options off the front, as getopt(3) does on BSD: up to the first word that is none.
+  mutating func take(from words: inout ArraySlice<String>) throws(RuleError) {
+    while let word = words.first, word.hasPrefix("-"), word != "-", word != IpfwInvocation.linesMark {
+      words.removeFirst()
+      switch word {
+      case "--": return
+      case "--help": asksForHelp = true
+      case "--version": asksForVersion = true
+      default:
+        var letters = word.dropFirst()
+        while let letter = letters.popFirst() {
+          if letter == "s" {  // sorts pipes; takes a column
+            if letters.isEmpty { words = words.dropFirst() }
+            break
+          }
+          try set(letter)
+        }
+      }
+    }
+  }
+
+  private mutating func set(_ letter: Character) throws(RuleError) {
+    switch letter {
+    case "a": showsCounters = true
+    case "b": isBrief = true
+    case "c": isCompact = true
+    case "d", "e", "i", "v": break  // dynamic rules, table values: there are none yet; -e never meant anything
+    case "D": showsOnlyDynamic = true
+    case "f": isForced = true
+    case "h": asksForHelp = true
+    case "n": isTest = true
+    case "N": showsServices = true
+    case "q": isQuiet = true
+    case "S": showsSets = true
+    case "t": time = .text
+    case "T": time = .number
+    case "p": throw .later("-p")
+    default: throw RuleError("illegal option -- \(letter)\n\(Self.usage.text)", .usage)
+    }
+  }
+
+  package static let help = """
+    usage: ipfw [-abcfnNqStT] COMMAND
+           ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
+
+    add [N] ACTION BODY          N: 1 to 65534; without it behind the last rule
+      ACTION: allow | deny | count | divert PORT | tee PORT
+      BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
+      OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,
+              src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, not, { … or … }
+    delete N[-M] …               remove rules
+    flush                        remove all rules but the default one
+    list | print [N[-M] …]       show rules
+    show [N[-M] …]               show rules and their counters
+    zero [N …]                   clear counters
+
+    -a  counters in list         -b  action and comment only   -c  without "ip from any to any"
+    -f  ask no questions         -n  check only                -N  services by name
+    -q  say nothing              -S  set numbers               -t, -T  time of last match
+
+    Example: ipfw add 100 divert 2000 icmp from any to any in icmptypes 8
+
+    """
+}

@@ -1,0 +1,109 @@
+extension IpfwInvocation {
+  /// Does what the call says. The rules are replaced once, at the end; if a line of a file is wrong, the
+  /// lines before it count.
+  package func execute(on backend: inout some FirewallBackend, names: Names = .system) -> CommandResult {
+    var run = IpfwRun(ruleSet: backend.ruleSet, names: names)
+    do throws(RuleError) {
+      try run.perform(self, &backend)
+    } catch {
+      run.fail(error)
+    }
+    guard run.isChanged else { return run.result }
+    do throws(RuleError) {
+      try backend.replaceRules(with: run.ruleSet)
+    } catch {
+      return CommandResult(error)  // nothing is in force, so nothing of what was said is true
+    }
+    for slot in run.fresh { backend.clearCounter(slot) }
+    return run.result
+  }
+}
+
+/// The state of a run: rules on their way to become the backend's.
+struct IpfwRun {
+  var ruleSet: RuleSet
+  let names: Names
+  /// Slots of rules that the backend has not seen: what it counted there was another rule's.
+  var fresh: Set<Int> = []
+  var isChanged = false
+  var result = CommandResult()
+  /// What messages begin with: `ipfw`, or `Line N` in a file.
+  var program = "ipfw"
+
+  init(ruleSet: RuleSet, names: Names) {
+    self.ruleSet = ruleSet
+    self.names = names
+  }
+
+  mutating func perform(_ call: IpfwInvocation, _ backend: inout some FirewallBackend) throws(RuleError) {
+    if call.flags.asksForHelp { return say(IpfwFlags.help) }
+    if call.flags.asksForVersion { return say("ipfw (Divert) \(divertVersion)\n") }
+    switch call.job {
+    case .command(let words):
+      try perform(words, call.flags, &backend)
+    case .lines(let lines):
+      for (index, line) in lines.enumerated() {
+        program = "Line \(index + 1)"
+        guard var single = try Self.call(line) else { continue }
+        single.flags.isForced = single.flags.isForced || call.flags.isForced
+        single.flags.isQuiet = single.flags.isQuiet || call.flags.isQuiet
+        single.flags.isTest = single.flags.isTest || call.flags.isTest
+        single.flags.isCompact = single.flags.isCompact || call.flags.isCompact
+        single.flags.showsServices = single.flags.showsServices || call.flags.showsServices
+        single.flags.showsSets = single.flags.showsSets || call.flags.showsSets
+        try perform(single, &backend)
+        guard result.status == 0 else { return }
+      }
+    case .file(let path):
+      var read = call
+      read.use(text: try TextFile.read(path))
+      try perform(read, &backend)
+    }
+  }
+
+  /// nil: an empty line.
+  static func call(_ line: String) throws(RuleError) -> IpfwInvocation? {
+    guard line.prefix(while: { $0 != "#" }).contains(where: { !$0.isWhitespace }) else { return nil }
+    let call = try IpfwInvocation([line])
+    if case .file(let path) = call.job { throw RuleError("bad command `\(path)'", .usage) }
+    return call
+  }
+
+  private mutating func perform(
+    _ words: [String], _ flags: IpfwFlags, _ backend: inout some FirewallBackend
+  ) throws(RuleError) {
+    guard let word = words.first else { throw IpfwFlags.usage }
+    guard let (command, fullWord) = Command.matching(word) else {
+      throw RuleError("bad command `\(word)'", .usage)
+    }
+    guard command != .later else { throw .later(fullWord) }
+    if word != fullWord { warn(RuleParser.abbreviation(word, fullWord)) }
+    let arguments = Array(words.dropFirst())
+    switch command {
+    case .add: try add(arguments, flags)
+    case .delete: try delete(arguments, flags)
+    case .flush: flush(flags)
+    case .zero: try zero(arguments, flags, &backend)
+    case .list: list(arguments, flags, counters: flags.showsCounters, backend)
+    case .show: list(arguments, flags, counters: true, backend)
+    case .later: break
+    }
+  }
+
+  // MARK: Messages
+
+  mutating func say(_ text: String) { result.output += text }
+  mutating func warn(_ text: String) { result.errors += "\(program): \(text)\n" }
+
+  mutating func fail(_ error: RuleError) {
+    warn(error.text)
+    result.status = error.status.rawValue
+  }
+
+  func counter(_ slot: Int, _ backend: some FirewallBackend) -> RuleCounters.Counter {
+    fresh.contains(slot) ? RuleCounters.Counter() : backend.counter(slot)
+  }
+}
+
+/// The version of programs and library.
+package let divertVersion = "0.1.0"

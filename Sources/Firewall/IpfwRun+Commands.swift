@@ -1,0 +1,139 @@
+extension IpfwRun {
+  mutating func add(_ words: [String], _ flags: IpfwFlags) throws(RuleError) {
+    var parser = RuleParser(words, names: names)
+    defer { for warning in parser.warnings { warn(warning) } }
+    var rule = try parser.rule()
+    if !flags.isTest {
+      let (index, added) = try ruleSet.insert(rule)
+      fresh.insert(ruleSet.entries[index].slot)
+      isChanged = true
+      rule = added
+    }
+    if !flags.isQuiet { say(printer(flags).line(rule) + "\n") }
+  }
+
+  /// Several numbers and ranges; 0 is all. What is missing is said, unless -q, and is a failure, unless -f.
+  mutating func delete(_ words: [String], _ flags: IpfwFlags) throws(RuleError) {
+    guard let first = words.first else { throw RuleError("missing rule specification", .usage) }
+    if first == "set" { throw .later(first) }
+    var numbers: [NumberRange] = []
+    for word in words {
+      guard let range = NumberRange(word) else { throw RuleError("invalid rule number: \(word)", .usage) }
+      numbers.append(range)
+    }
+    var misses = false
+    for range in numbers {
+      guard let asked = range.first == 0 && range.last == 0 ? 0...RuleSet.defaultNumber : range.closed else {
+        misses = true
+        if !flags.isQuiet { warn("rule \(range.first): setsockopt(IP_FW_XDEL): Invalid argument") }
+        continue
+      }
+      let removed = flags.isTest ? [] : ruleSet.delete(asked)
+      for entry in removed { fresh.remove(entry.slot) }
+      if !removed.isEmpty {
+        isChanged = true
+        continue
+      }
+      misses = true
+      guard !flags.isQuiet else { continue }
+      // the doubled word is ipfw's own
+      warn(
+        range.first == range.last
+          ? "rule \(range.first) not found" : "no rules rules in \(range.first)-\(range.last) range")
+    }
+    if misses && !flags.isForced { result.status = RuleError.Status.unavailable.rawValue }
+  }
+
+  mutating func flush(_ flags: IpfwFlags) {
+    if !flags.isTest {
+      ruleSet = ruleSet.flushed()
+      fresh = []
+      isChanged = true
+    }
+    if !flags.isQuiet { say("Flushed all rules.\n") }
+  }
+
+  /// What is missing goes to stdout, also with -q; the others are still done.
+  mutating func zero(
+    _ words: [String], _ flags: IpfwFlags, _ backend: inout some FirewallBackend
+  ) throws(RuleError) {
+    if words.isEmpty {
+      if !flags.isTest { for entry in ruleSet.entries { backend.clearCounter(entry.slot) } }
+      if !flags.isQuiet { say("Accounting cleared.\n") }
+      return
+    }
+    for word in words {
+      guard let first = word.utf8.first, isDigit(first) else {
+        throw RuleError("invalid rule number ``\(word)''", .usage)
+      }
+      guard let number = UInt16(word) else { throw RuleError("invalid rule number \(word)", .badData) }
+      let entries = flags.isTest ? [] : ruleSet.entries(in: number...number)
+      for entry in entries { backend.clearCounter(entry.slot) }
+      if entries.isEmpty {
+        say("Entry \(number) not found\n")
+        result.status = RuleError.Status.unavailable.rawValue
+      } else if !flags.isQuiet {
+        say("Entry \(number) cleared.\n")
+      }
+    }
+  }
+
+  mutating func list(
+    _ words: [String], _ flags: IpfwFlags, counters: Bool, _ backend: some FirewallBackend
+  ) {
+    guard !flags.isTest else {
+      result.errors += "Testing only, list disabled\n"
+      return
+    }
+    guard !flags.showsOnlyDynamic else { return }
+    var entries: [RuleSet.Entry] = words.isEmpty ? ruleSet.entries : []
+    for word in words {
+      guard let range = NumberRange(word) else {
+        fail(RuleError("invalid rule number: \(word)", .usage))
+        continue
+      }
+      let found = range.closed.map { ruleSet.entries(in: $0) } ?? []
+      entries += found
+      if found.isEmpty {
+        fail(
+          RuleError(
+            range.first == range.last
+              ? "rule \(range.first) does not exist" : "no rules in range \(range.first)-\(range.last)",
+            .unavailable))
+      }
+    }
+    var listing = Listing(printer: printer(flags))
+    listing.showsCounters = counters
+    listing.showsSets = flags.showsSets
+    listing.time = flags.time
+    say(listing.text(entries) { counter($0, backend) })
+  }
+
+  private func printer(_ flags: IpfwFlags) -> RulePrinter {
+    var printer = RulePrinter(names: names)
+    printer.showsServices = flags.showsServices
+    printer.isCompact = flags.isCompact
+    printer.isBrief = flags.isBrief
+    return printer
+  }
+}
+
+/// `N` or `N-M` as typed: M may be less than N, and is 0 where nothing follows the dash.
+struct NumberRange: Equatable {
+  let first: UInt16
+  let last: UInt16
+
+  init?(_ word: String) {
+    let parts = word.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.allSatisfy({ $0.utf8.allSatisfy(isDigit) }), let first = UInt16(parts[0]) else { return nil }
+    self.first = first
+    guard parts.count == 2, !parts[1].isEmpty else {
+      last = parts.count == 2 ? 0 : first
+      return
+    }
+    guard let last = UInt16(parts[1]) else { return nil }
+    self.last = last
+  }
+
+  var closed: ClosedRange<UInt16>? { first <= last ? first...last : nil }
+}
