@@ -45,18 +45,51 @@ package struct Assembler: ~Copyable {
     return label
   }
 
+  /// The program, jumps resolved, without the instructions that nothing reaches (the verifier refuses those).
   package consuming func finish() throws(AssemblerError) -> [Instruction] {
+    var targets = [Int?](repeating: nil, count: slots.count)
     for jump in jumps {
       guard let place = places[jump.to.number] else { throw .unplacedLabel(slot: jump.slot) }
-      let distance = place - jump.slot - 1
-      if slots[jump.slot].opcode == Self.longJump {
-        slots[jump.slot].immediate = Int32(distance)
+      targets[jump.slot] = place
+    }
+    let kept = reachable(targets)
+    var position = [Int](repeating: 0, count: slots.count + 1)
+    for slot in slots.indices { position[slot + 1] = position[slot] + (kept[slot] ? 1 : 0) }
+
+    for (slot, _) in jumps where kept[slot] {
+      guard let target = targets[slot] else { continue }
+      let distance = position[target] - position[slot] - 1
+      if slots[slot].opcode == Self.longJump {
+        slots[slot].immediate = Int32(distance)
       } else {
-        guard let offset = Int16(exactly: distance) else { throw .jumpTooFar(slot: jump.slot, distance: distance) }
-        slots[jump.slot].offset = offset
+        guard let offset = Int16(exactly: distance) else { throw .jumpTooFar(slot: slot, distance: distance) }
+        slots[slot].offset = offset
       }
     }
-    return slots
+    return slots.indices.filter { kept[$0] }.map { slots[$0] }
+  }
+
+  private func reachable(_ targets: [Int?]) -> [Bool] {
+    var reached = [Bool](repeating: false, count: slots.count)
+    var waiting = [0]
+    while var slot = waiting.popLast() {
+      while slot < slots.count, !reached[slot] {
+        reached[slot] = true
+        let opcode = slots[slot].opcode
+        if opcode == Self.wideLoad {
+          reached[slot + 1] = true
+          slot += 2
+          continue
+        }
+        if opcode == Self.exitOpcode { break }
+        if let target = targets[slot] {
+          waiting.append(target)
+          if opcode == Self.longJump { break }
+        }
+        slot += 1
+      }
+    }
+    return reached
   }
 
   // MARK: Moves and arithmetic (32 bits unless said, the upper half becomes zero)
@@ -103,13 +136,13 @@ package struct Assembler: ~Copyable {
 
   package mutating func load64(_ destination: Register, _ value: UInt64) {
     append(
-      Instruction(opcode: 0x18, destination: destination, immediate: Int32(truncatingIfNeeded: value)))
+      Instruction(opcode: Self.wideLoad, destination: destination, immediate: Int32(truncatingIfNeeded: value)))
     append(Instruction(opcode: 0, immediate: Int32(truncatingIfNeeded: value >> 32)))
   }
 
   /// The address of a map, named by its descriptor (BPF_PSEUDO_MAP_FD).
   package mutating func loadMap(_ destination: Register, _ descriptor: CInt) {
-    append(Instruction(opcode: 0x18, destination: destination, source: .r1, immediate: descriptor))
+    append(Instruction(opcode: Self.wideLoad, destination: destination, source: .r1, immediate: descriptor))
     append(Instruction(opcode: 0))
   }
 
@@ -132,15 +165,22 @@ package struct Assembler: ~Copyable {
         immediate: Int32(bitPattern: value)))
   }
 
+  /// Adds a register to 64 bits in memory, atomically: an interrupted program loses no count.
+  package mutating func atomicAdd64(_ source: Register, to base: Register, _ offset: Int) {
+    append(Instruction(opcode: 0xdb, destination: base, source: source, offset: Int16(offset)))
+  }
+
   // MARK: Control
 
   package mutating func call(_ helper: Helper) {
     append(Instruction(opcode: 0x85, immediate: helper.rawValue))
   }
 
-  package mutating func exit() { append(Instruction(opcode: 0x95)) }
+  package mutating func exit() { append(Instruction(opcode: Self.exitOpcode)) }
 
   private static let longJump: UInt8 = 0x06
+  private static let exitOpcode: UInt8 = 0x95
+  private static let wideLoad: UInt8 = 0x18
 
   /// Any distance (a 32-bit offset, Linux 6.6).
   package mutating func jump(to label: Label) {
@@ -170,7 +210,6 @@ package struct Assembler: ~Copyable {
 /// The kernel's functions that programs call (bpf-helpers(7)), by number.
 package enum Helper: Int32, Sendable {
   case mapLookup = 1
-  case ktimeGetNanoseconds = 5
   case storeBytes = 9
   case cloneRedirect = 13
   case redirect = 23
@@ -181,5 +220,5 @@ package enum Helper: Int32, Sendable {
   case socketCookie = 46
   case routeLookup = 69
   case redirectNeighbour = 152
-  case ktimeGetTAI = 208
+  case ktimeGetCoarseNanoseconds = 160
 }

@@ -88,6 +88,11 @@ package struct ProgramError: Error, CustomStringConvertible {
   package let log: String
   package let instructionCount: Int
 
+  /// The verifier gave up; nothing else is wrong with the program.
+  package var isTooLarge: Bool {
+    cause.code == E2BIG || log.contains("BPF program is too large") || log.contains("jumps is too complex")
+  }
+
   package var description: String {
     let lines = log.split(separator: "\n")
     // The last line that says something is the one before the verifier's statistics.

@@ -1,12 +1,31 @@
+import DivertWire
 import Glibc
 public import Kernel
 
 /// The kernel of this machine as a host, by way of divertd.
+///
+/// The daemon makes the socket and puts it on the port's link; from then on packets travel between the kernel and
+/// this program, without it.
 public struct DivertDaemon: DivertHost {
-  /// The daemon at its usual place.
-  public init() {}
+  private let path: String
+
+  /// - Parameter path: Where divertd listens; if nil, what DIVERT_SOCKET says, or `/run/divertd.sock`.
+  public init(path: String? = nil) {
+    self.path = path ?? ControlConnection.path
+  }
 
   public func open(port: UInt16?) throws(SystemError) -> DivertChannel {
-    throw SystemError("open a divert socket", code: ENOENT, advice: "is divertd running?")
+    var control = try ControlConnection(path: path)
+    guard case .opened = try control.ask(.open), let socket = control.takeDescriptor() else {
+      throw SystemError("open a divert socket", code: EPROTO)
+    }
+    guard let port else {
+      return DivertChannel(descriptor: socket, port: 0, interfaces: KernelInterfaces())
+    }
+    guard case .bound(let port, _) = try control.ask(.bind(port: port), descriptor: socket.number) else {
+      throw SystemError("bind divert port \(port)", code: EPROTO)
+    }
+    return DivertChannel(
+      descriptor: socket, port: port, control: control.descriptor, interfaces: KernelInterfaces())
   }
 }

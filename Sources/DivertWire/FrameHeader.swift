@@ -2,7 +2,7 @@
 ///
 /// | offset | bytes | field |
 /// | --- | --- | --- |
-/// | 0 | 2 | divert port |
+/// | 0 | 2 | divert port; of an upcall the transmit interface, 0 if none or above 65 535 |
 /// | 2 | 2 | tag: number of the rule that diverted; written back, rules restart after it |
 /// | 4 | 4 | interface index (see ``Flags/transmitInterface``), 0 for none |
 /// | 8 | 1 | ``Flags`` |

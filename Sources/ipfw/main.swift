@@ -1,18 +1,22 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
-
+import Divert
+import DivertWire
 import Firewall
+import Glibc
+import Kernel
 
 // What can be answered without divertd is answered here; the rest it does, with its own rules.
 
 /// Lets divertd do what the words say.
 func send(_ words: [String]) throws(RuleError) -> CommandResult {
-  throw RuleError("divertd is not running; start it with `divertd`", .unavailable)
+  do throws(SystemError) {
+    var divertd = try ControlConnection(path: ControlConnection.path)
+    guard case .result(let status, let output, let errors) = try divertd.ask(.ipfw(words: words)) else {
+      throw SystemError("understand divertd", code: EPROTO)
+    }
+    return CommandResult(output: output, errors: errors, status: status)
+  } catch {
+    throw RuleError(error.description, .unavailable)
+  }
 }
 
 /// As ipfw2.c, `ipfw_flush`: reads on until a line begins with y or n; the end of input means no.

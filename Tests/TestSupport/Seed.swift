@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-  import Glibc
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Darwin
-#endif
+import Glibc
 
 /// The seed of every random test: TEST_SEED from the environment, or a fixed one.
 package let testSeed: UInt64 = {

@@ -2,6 +2,7 @@
 // Kernel structures and the calls that Swift cannot import: variadic functions and macros. No logic.
 #include <sys/types.h>
 #include <sys/ioctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -1,0 +1,100 @@
+import CSystem
+import Glibc
+
+/// A conversation with the kernel over netlink(7): requests, dumps, and messages it sends by itself.
+package struct NetlinkSocket: ~Copyable, Sendable {
+  package let descriptor: Descriptor
+
+  /// - Parameters:
+  ///   - protocolNumber: NETLINK_ROUTE (0) or NETLINK_SOCK_DIAG (4).
+  ///   - groups: multicast groups to hear, as bits (RTMGRP_…).
+  package init(protocolNumber: CInt, groups: UInt32 = 0) throws(SystemError) {
+    let type = CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
+    let descriptor = Descriptor(
+      owning: try retrying("open a netlink socket") { socket(AF_NETLINK, type, protocolNumber) })
+    if groups != 0 { try Self.join(groups, descriptor) }
+    self.descriptor = descriptor
+  }
+
+  private static func join(_ groups: UInt32, _ descriptor: borrowing Descriptor) throws(SystemError) {
+    let number = descriptor.number
+    var address = sockaddr_nl()
+    address.nl_family = UInt16(AF_NETLINK)
+    address.nl_groups = groups
+    _ = try retrying("listen to netlink messages") {
+      unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          unsafe bind(number, $0, socklen_t(MemoryLayout<sockaddr_nl>.size))
+        }
+      }
+    }
+  }
+
+  /// Sends a request for a dump and gives every message of the answer, header left out, to the closure.
+  package func dump(
+    type: UInt16, _ body: [UInt8], _ action: String, each: (_ type: UInt16, _ message: RawSpan) -> Void
+  ) throws(SystemError) {
+    var request = [UInt8]()
+    request.appendHost(UInt32(16 + body.count))
+    request.appendHost(type)
+    request.appendHost(UInt16(0x301))  // NLM_F_REQUEST | NLM_F_ROOT | NLM_F_MATCH
+    request.appendHost(UInt32(1))
+    request.appendHost(UInt32(0))
+    request += body
+    _ = try retrying(action) {
+      unsafe request.withUnsafeBytes { unsafe send(descriptor.number, $0.baseAddress, $0.count, 0) }
+    }
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = try retrying(action) {
+        unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.number, $0.baseAddress, $0.count, 0) }
+      }
+      let messages = unsafe buffer.span.bytes.extracting(first: count)
+      var offset = 0
+      while offset + 16 <= count {
+        let length = Int(messages.host(at: offset, as: UInt32.self))
+        guard length >= 16, offset + length <= count else { break }
+        let kind = messages.host(at: offset + 4, as: UInt16.self)
+        if kind == UInt16(NLMSG_DONE) { return }
+        if kind == UInt16(NLMSG_ERROR) {
+          let code = -messages.host(at: offset + 16, as: Int32.self)
+          throw SystemError(action, code: code)
+        }
+        each(kind, messages.extracting(offset + 16..<offset + length))
+        offset += (length + 3) & ~3
+      }
+    }
+  }
+
+  /// Throws away what has come, for those who only want to know that something changed.
+  package func drain() {
+    var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    while unsafe buffer.withUnsafeMutableBytes({
+      unsafe recv(descriptor.number, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT))
+    }) > 0 || errno == ENOBUFS {}
+  }
+}
+
+extension RawSpan {
+  /// An integer in host byte order, as netlink has them.
+  func host<Integer: FixedWidthInteger & BitwiseCopyable>(at offset: Int, as type: Integer.Type) -> Integer {
+    unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: Integer.self)
+  }
+
+  /// Walks the attributes (struct rtattr: length, type, value, padded to four bytes) from an offset on.
+  func eachAttribute(from start: Int, _ each: (_ type: UInt16, _ value: RawSpan) -> Void) {
+    var offset = start
+    while offset + 4 <= byteCount {
+      let length = Int(host(at: offset, as: UInt16.self))
+      guard length >= 4, offset + length <= byteCount else { return }
+      each(host(at: offset + 2, as: UInt16.self) & 0x3fff, extracting(offset + 4..<offset + length))
+      offset += (length + 3) & ~3
+    }
+  }
+}
+
+extension [UInt8] {
+  mutating func appendHost<Integer: FixedWidthInteger>(_ value: Integer) {
+    unsafe Swift.withUnsafeBytes(of: value) { unsafe append(contentsOf: $0) }
+  }
+}

@@ -1,0 +1,81 @@
+import CSystem
+import Glibc
+
+/// A packet socket (packet(7), SOCK_RAW): what a divert socket is underneath.
+package enum PacketSocket {
+  /// An unbound one: it receives nothing and can send to any interface.
+  package static func open() throws(SystemError) -> Descriptor {
+    Descriptor(
+      owning: try retrying("open a packet socket") {
+        socket(AF_PACKET, CInt(SOCK_RAW.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+      })
+  }
+
+  /// Sends to an interface, and receives all its packets, in both directions, or nothing.
+  package static func bind(
+    _ descriptor: borrowing Descriptor, to interface: UInt32, receiving: Bool = true
+  ) throws(SystemError) {
+    var address = sockaddr_ll()
+    address.sll_family = UInt16(AF_PACKET)
+    address.sll_protocol = receiving ? UInt16(ETH_P_ALL).bigEndian : 0
+    address.sll_ifindex = CInt(interface)
+    let number = descriptor.number
+    _ = try retrying("bind a packet socket") {
+      unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+          unsafe Glibc.bind(number, $0, socklen_t(MemoryLayout<sockaddr_ll>.size))
+        }
+      }
+    }
+  }
+
+  /// The number by which the hooks know it (SO_COOKIE).
+  package static func cookie(_ descriptor: borrowing Descriptor) throws(SystemError) -> UInt64 {
+    var cookie: UInt64 = 0
+    var size = socklen_t(8)
+    let number = descriptor.number
+    _ = try retrying("ask a socket's cookie") { unsafe getsockopt(number, SOL_SOCKET, 57, &cookie, &size) }
+    return cookie
+  }
+
+  /// Beyond the limit that unprivileged processes have (SO_RCVBUFFORCE).
+  package static func setReceiveBuffer(_ descriptor: borrowing Descriptor, bytes: CInt) throws(SystemError) {
+    // The kernel doubles what it is told, for its own bookkeeping (socket(7)).
+    var half = bytes / 2
+    let number = descriptor.number
+    _ = try retrying("set a socket's receive buffer") {
+      unsafe setsockopt(number, SOL_SOCKET, SO_RCVBUFFORCE, &half, socklen_t(MemoryLayout<CInt>.size))
+    }
+  }
+
+  /// Sends one frame to an interface.
+  package static func send(
+    _ frame: [UInt8], on descriptor: borrowing Descriptor, to interface: UInt32
+  ) throws(SystemError) {
+    var address = sockaddr_ll()
+    address.sll_family = UInt16(AF_PACKET)
+    address.sll_ifindex = CInt(interface)
+    address.sll_halen = 6
+    let number = descriptor.number
+    _ = try retrying("write to a link") {
+      unsafe withUnsafePointer(to: &address) { pointer in
+        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
+          unsafe frame.withUnsafeBytes {
+            unsafe sendto(number, $0.baseAddress, $0.count, 0, target, socklen_t(MemoryLayout<sockaddr_ll>.size))
+          }
+        }
+      }
+    }
+  }
+
+  /// The next frame, whole, into a buffer; nil when none is waiting.
+  package static func receive(
+    _ descriptor: borrowing Descriptor, into buffer: inout [UInt8]
+  ) -> Int? {
+    let number = descriptor.number
+    let count = unsafe buffer.withUnsafeMutableBytes {
+      unsafe recv(number, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_TRUNC))
+    }
+    return count > 0 ? count : nil
+  }
+}

@@ -1,0 +1,85 @@
+import CSystem
+import Glibc
+
+/// A virtual Ethernet device that exists while its descriptor is open (tuntap, IFF_TAP). What is sent to it is shown
+/// to packet sockets and then dropped by a filter, so that nobody has to read from it.
+package struct TapDevice: ~Copyable, Sendable {
+  private let descriptor: Descriptor
+  package let index: UInt32
+  package let name: String
+
+  /// The largest MTU a TAP device takes.
+  package static let maximumMTU: CInt = 65521
+
+  package init(_ name: String) throws(SystemError) {
+    let descriptor = Descriptor(
+      owning: try retrying("open /dev/net/tun") { unsafe open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK) })
+    var request = InterfaceRequest(name)
+    // IFF_TUN_EXCL: an existing device of that name is somebody else's.
+    request.flags = UInt16(IFF_TAP | IFF_NO_PI) | 0x8000
+    let tun = descriptor.number
+    _ = try retrying("create the device \(name)") { request.call(tun, 0x4004_54ca) }  // TUNSETIFF
+
+    // Drops everything behind the sockets: one BPF instruction, "return 0" (TUNATTACHFILTER).
+    var instruction = sock_filter(code: 0x06, jt: 0, jf: 0, k: 0)
+    _ = try retrying("attach the filter of \(name)") {
+      unsafe withUnsafeMutablePointer(to: &instruction) { pointer in
+        var program = unsafe sock_fprog(len: 1, filter: pointer)
+        return unsafe csystem_ioctl(tun, 0x4010_54d5, &program)
+      }
+    }
+
+    let control = Descriptor(
+      owning: try retrying("open a socket") {
+        socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+      })
+    // Nothing of IPv6's own (router solicitations, duplicate detection) belongs on a link.
+    try? writeSmallFile("/proc/sys/net/ipv6/conf/\(name)/disable_ipv6", "1")
+    request = InterfaceRequest(name)
+    request.value = Self.maximumMTU
+    _ = try retrying("set the MTU of \(name)") { request.call(control.number, UInt(SIOCSIFMTU)) }
+    request = InterfaceRequest(name)
+    request.flags = UInt16(IFF_UP) | UInt16(IFF_NOARP)
+    _ = try retrying("bring up \(name)") { request.call(control.number, UInt(SIOCSIFFLAGS)) }
+    let index = unsafe if_nametoindex(name)
+    guard index != 0 else { throw SystemError("find the device \(name)") }
+
+    self.descriptor = descriptor
+    self.index = index
+    self.name = name
+  }
+}
+
+/// Sets the MTU of any interface.
+package func setMTU(of name: String, to mtu: UInt32) throws(SystemError) {
+  let control = Descriptor(
+    owning: try retrying("open a socket") {
+      socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
+    })
+  var request = InterfaceRequest(name)
+  request.value = CInt(mtu)
+  _ = try retrying("set the MTU of \(name)") { request.call(control.number, UInt(SIOCSIFMTU)) }
+}
+
+/// `struct ifreq`: a name of 16 bytes and a union of which two members are used here.
+private struct InterfaceRequest {
+  private var bytes: InlineArray<5, UInt64> = .init(repeating: 0)
+
+  init(_ name: String) {
+    for (index, byte) in name.utf8.prefix(15).enumerated() { store(byte, at: index) }
+  }
+
+  var flags: UInt16 = 0 { didSet { store(flags, at: 16) } }
+  var value: CInt = 0 { didSet { store(value, at: 16) } }
+
+  private mutating func store<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
+    var span = bytes.mutableSpan
+    var raw = unsafe span.mutableBytes
+    raw.storeBytes(of: value, toByteOffset: offset, as: Value.self)
+  }
+
+  mutating func call(_ descriptor: CInt, _ request: UInt) -> CInt {
+    var span = bytes.mutableSpan
+    return unsafe span.withUnsafeMutableBytes { unsafe csystem_ioctl(descriptor, request, $0.baseAddress) }
+  }
+}

@@ -1,0 +1,342 @@
+import BPF
+package import DivertEngine
+package import Firewall
+import Glibc
+package import Kernel
+import Packets
+package import RuleCompiler
+
+/// The kernel of this network namespace as a host: its interfaces carry the hooks, its links the divert sockets.
+///
+/// All of it belongs to this process: when it ends, however it ends, hooks and links are gone. Of the settings it
+/// changes it keeps a record (``Settings``). One thread uses it.
+package final class LinuxHost {
+  /// The rules in force, and the judge of what the hooks could not.
+  package internal(set) var engine: DivertEngine
+  package var maps: HookMaps
+  let secret = UInt64.random(in: 1 ... .max)
+  private var settings: Settings
+  private let linkProgram: Program
+  /// `divert0`: sockets without a port send here, and upcalls arrive here.
+  private let upcallLink: HostLink
+  package let upcallSocket: Descriptor
+  var upcallFrame = [UInt8](repeating: 0, count: 65_600)
+  private var ports = PortBindings()
+
+  package private(set) var interfaces: [NetworkInterface] = []
+  private var hooks: [UInt32: InterfaceHook] = [:]
+  private var knownDevices: Set<UInt32> = []
+  private var programs: [Int: RuleProgramsBox] = [:]
+
+  private final class RuleProgramsBox {
+    let programs: RulePrograms
+    init(_ programs: consuming RulePrograms) { self.programs = programs }
+  }
+
+  /// - Parameters:
+  ///   - ruleSet: In force as soon as this returns.
+  ///   - settingsFile: Where changed settings are written down.
+  package init(_ ruleSet: RuleSet, settingsFile: String) throws(HostError) {
+    let settings = try system { () throws(SystemError) in try Settings(path: settingsFile) }
+    let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount)) }
+    let linkProgram = try Self.linkProgram(secret: secret, maps)
+    let link = try system { () throws(SystemError) in
+      do throws(SystemError) {
+        return try HostLink("divert0", program: linkProgram)
+      } catch {
+        guard error.code == EBUSY else { throw error }
+        throw SystemError(
+          error.action, code: EBUSY, advice: "another divertd serves this network namespace; stop it first")
+      }
+    }
+    let socket = try system { () throws(SystemError) in try Self.daemonSocket(on: link, maps) }
+    self.settings = settings
+    self.maps = maps
+    self.linkProgram = linkProgram
+    self.upcallLink = link
+    self.upcallSocket = socket
+    self.engine = DivertEngine(ruleSet: ruleSet, view: HostView())
+    try system { () throws(SystemError) in
+      // Without these a route look-up from the link's hook, which is one through lo, finds nothing.
+      try self.settings.setSysctl("net/ipv4/conf/lo/forwarding", to: "1")
+      try self.settings.setSysctl("net/ipv6/conf/lo/forwarding", to: "1")
+    }
+    try refreshInterfaces()
+    try enforce(ruleSet)
+  }
+
+  deinit { settings.restoreAll() }
+
+  private static func linkProgram(secret: UInt64, _ maps: borrowing HookMaps) throws(HostError) -> Program {
+    do {
+      return try Program("divert_link", LinkHook.compile(secret: secret, maps: maps))
+    } catch let error as ProgramError {
+      throw .program(error)
+    } catch let error as AssemblerError {
+      throw .assembler(error)
+    } catch {
+      throw .assembler(.unplacedLabel(slot: 0))
+    }
+  }
+
+  /// The daemon's own socket on `divert0`, which may also deliver to clients and let judged packets pass.
+  private static func daemonSocket(on link: HostLink, _ maps: borrowing HookMaps) throws(SystemError) -> Descriptor {
+    let socket = try PacketSocket.open()
+    let rights: SocketRights = [.reinject, .deliver]
+    try maps.sockets.update(try PacketSocket.cookie(socket), rights.rawValue)
+    try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
+    try PacketSocket.bind(socket, to: link.index)
+    return socket
+  }
+
+  /// Takes every change back: hooks and links go with this object, settings are restored.
+  package func shutDown() {
+    hooks = [:]
+    settings.restoreAll()
+  }
+
+  // MARK: Rules
+
+  /// Puts a rule set in force on all interfaces, or throws and leaves the old one.
+  package func enforce(_ ruleSet: RuleSet) throws(HostError) {
+    let grown = ruleSet.slotCount > maps.counters.capacity
+    if grown { try system { () throws(SystemError) in try moveCounters(toHold: ruleSet.slotCount) } }
+    var programs: [Int: RuleProgramsBox] = [:]
+    for length in linkHeaderLengths {
+      programs[length] = RuleProgramsBox(
+        try RulePrograms(
+          ruleSet, host: engine.view, linkHeaderLength: length, secret: secret, upcallInterface: upcallLink.index,
+          maps: maps))
+    }
+    for (index, hook) in hooks {
+      guard let box = programs[hook.hasLinkHeader ? 14 : 0] else { continue }
+      // A device that goes away takes its hooks along: that is not a failure to enforce.
+      do throws(SystemError) { try hook.replace(with: box.programs) } catch { hooks[index] = nil }
+    }
+    self.programs = programs
+    let before = Dictionary(engine.ruleSet.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
+    for entry in ruleSet.entries where before[entry.slot] != entry.rule { clearCounter(slot: entry.slot) }
+    engine.replace(ruleSet)
+    try adjustLoopback()
+  }
+
+  private var linkHeaderLengths: Set<Int> {
+    Set(hookedInterfaces.map { $0.hasLinkHeader ? 14 : 0 })
+  }
+
+  /// A frame of a socket may have 65 535 bytes, and lo's packets with an Ethernet header have up to 65 550: while
+  /// packets may be diverted, lo's are kept as large as a link takes.
+  private func adjustLoopback() throws(HostError) {
+    let diverts = engine.ruleSet.entries.contains { $0.rule.action.givesToPort }
+    guard let loopback = interfaces.first(where: \.isLoopback) else { return }
+    if diverts, loopback.mtu > UInt32(TapDevice.maximumMTU) {
+      try system { () throws(SystemError) in
+        try settings.setMTU(of: loopback.name, to: UInt32(TapDevice.maximumMTU))
+      }
+    } else if !diverts {
+      settings.restore(loopback.name)
+    }
+  }
+
+  private func moveCounters(toHold count: Int) throws(SystemError) {
+    let old = maps.counters.capacity
+    let larger = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: max(count, old * 2))
+    for entry in engine.ruleSet.entries { engine.ruleCounters[entry.slot] = counter(slot: entry.slot) }
+    maps.counters = larger
+  }
+
+  // MARK: Interfaces
+
+  private var hookedInterfaces: [NetworkInterface] {
+    let bridged = Set(interfaces.filter { ["bridge", "bond", "team"].contains($0.kind) }.map(\.index))
+    // A member's packets are judged on its master, which is the interface of the IP traffic.
+    return interfaces.filter { !isLink($0.index) && !bridged.contains($0.master) }
+  }
+
+  private func isLink(_ index: UInt32) -> Bool {
+    index == upcallLink.index || ports.links.contains(index)
+  }
+
+  /// Follows what rtnetlink says: new interfaces get their hooks, and rules that speak of interfaces are translated
+  /// anew.
+  package func refreshInterfaces() throws(HostError) {
+    let found = try system { () throws(SystemError) in try NetworkInterface.all() }
+    guard found != interfaces else { return }
+    interfaces = found
+    let hooked = hookedInterfaces
+    let view = HostView(
+      interfaces: hooked.map { interface in
+        HostView.Interface(
+          index: interface.index, name: interface.name,
+          addresses4: interface.addresses4.map { IPv4Address(rawValue: $0) },
+          addresses6: interface.addresses6.map { IPv6Address(high: $0.high, low: $0.low) })
+      })
+    try system { () throws(SystemError) in try updateMaps(from: engine.view, to: view, hooked) }
+    let changed = view != engine.view
+    engine.replace(view)
+
+    let indexes = Set(hooked.map(\.index))
+    for index in hooks.keys where !indexes.contains(index) { hooks[index] = nil }
+    let needed = linkHeaderLengths
+    if !programs.isEmpty, !needed.isSubset(of: programs.keys) || changed && engine.ruleSet.mentionsInterfaces {
+      try enforce(engine.ruleSet)
+    } else if programs.isEmpty {
+      for length in needed {
+        programs[length] = RuleProgramsBox(
+          try RulePrograms(
+            engine.ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
+            upcallInterface: upcallLink.index, maps: maps))
+      }
+    }
+    for interface in hooked where hooks[interface.index] == nil {
+      guard let box = programs[interface.hasLinkHeader ? 14 : 0] else { continue }
+      do throws(SystemError) {
+        hooks[interface.index] = try InterfaceHook(interface, box.programs)
+      } catch {
+        // Gone again already.
+        if error.code != ENODEV { throw .system(error) }
+      }
+    }
+  }
+
+  private func updateMaps(
+    from old: HostView, to new: HostView, _ hooked: [NetworkInterface]
+  ) throws(SystemError) {
+    let (old4, new4) = (Set(old.interfaces.flatMap(\.addresses4)), Set(new.interfaces.flatMap(\.addresses4)))
+    for address in new4.subtracting(old4) { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
+    for address in old4.subtracting(new4) { maps.local4.delete(address.rawValue.bigEndian) }
+    let (old6, new6) = (Set(old.interfaces.flatMap(\.addresses6)), Set(new.interfaces.flatMap(\.addresses6)))
+    for address in new6.subtracting(old6) { try maps.local6.update(address.networkBytes, UInt8(1)) }
+    for address in old6.subtracting(new6) { maps.local6.delete(address.networkBytes) }
+
+    for interface in hooked {
+      let address = interface.linkAddress
+      let device = HookInterface(
+        address: (address[0], address[1], address[2], address[3], address[4], address[5]),
+        isLoopback: interface.isLoopback)
+      try maps.interfaces.update(interface.index, device)
+    }
+    let devices = Set(hooked.map(\.index))
+    for index in knownDevices.subtracting(devices) { maps.interfaces.delete(index) }
+    knownDevices = devices
+  }
+
+  // MARK: Sockets
+
+  /// A divert socket without a port, which can already send (on `divert0`).
+  package func openSocket() throws(SystemError) -> (descriptor: CInt, link: UInt32) {
+    let socket = try PacketSocket.open()
+    let cookie = try PacketSocket.cookie(socket)
+    try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
+    // Bound to the device, but to no protocol: it sends there, and receives nothing.
+    try PacketSocket.bind(socket, to: upcallLink.index, receiving: false)
+    try maps.sockets.update(cookie, SocketRights.reinject.rawValue)
+    ports.add(socket: cookie)
+    return (socket.release(), upcallLink.index)
+  }
+
+  /// Puts a socket on the link of a port; port 0 takes any free one.
+  ///
+  /// - Throws: `EINVAL` for a socket that is bound already or is none of ours, `EADDRINUSE` when a living socket
+  ///   has the port.
+  package func bind(
+    _ socket: borrowing Descriptor, port wanted: UInt16
+  ) throws(SystemError) -> (port: UInt16, link: UInt32) {
+    let cookie = try PacketSocket.cookie(socket)
+    let action = "bind divert port \(wanted)"
+    guard ports.sockets.contains(cookie) else {
+      throw SystemError(action, code: EINVAL, advice: "the socket is not one that divertd opened")
+    }
+    guard !ports.isBound(cookie) else {
+      throw SystemError(action, code: EINVAL, advice: "the socket is bound already; open another one")
+    }
+    if ports.table[wanted] != nil { releaseDeadSockets() }
+    let port: UInt16
+    do throws(PortRefusal) {
+      port = try ports.table.choose(wanted)
+    } catch {
+      throw SystemError(action, code: error.code, advice: "another program has bound it; end that one, or take another port")
+    }
+    let link = try HostLink("divert\(port)", program: linkProgram)
+    try PacketSocket.bind(socket, to: link.index)
+    ports.hold(port, link, cookie)
+    try maps.ports.update(UInt32(port), link.index)
+    return (port, link.index)
+  }
+
+  /// Whether there are sockets whose end nobody tells us.
+  package var hasSockets: Bool { !ports.sockets.isEmpty }
+
+  /// Frees the ports whose sockets are gone. Nobody tells when the last copy of a descriptor is closed, so the kernel
+  /// is asked which sockets there are.
+  package func releaseDeadSockets() {
+    guard hasSockets, let table = try? PacketSocketTable.read() else { return }
+    let living = Set(table.entries.map(\.cookie))
+    for cookie in ports.sockets.subtracting(living) {
+      maps.sockets.delete(cookie)
+      ports.forget(socket: cookie)
+    }
+    for port in ports.table.ports {
+      guard let holder = ports.table[port], !living.contains(holder.cookie) else { continue }
+      try? maps.ports.update(UInt32(port), UInt32(0))
+      ports.release(port)
+    }
+  }
+
+  var upcallInterface: UInt32 { upcallLink.index }
+
+  /// The link of a bound port.
+  func link(ofPort port: UInt16) -> UInt32? { ports.table[port]?.link.index }
+
+  // MARK: Counters
+
+  package func counter(slot: Int) -> RuleCounters.Counter {
+    var sum = engine.ruleCounters[slot]
+    guard slot < maps.counters.capacity else { return sum }
+    let offset = KernelClock.realTime.now &- KernelClock.monotonicCoarse.now
+    for words in maps.counters.words(at: UInt32(slot)) {
+      sum.packets += words[0]
+      sum.bytes += words[1]
+      if words[2] != 0 { sum.lastMatch = max(sum.lastMatch, words[2] &+ offset) }
+    }
+    return sum
+  }
+
+  package func clearCounter(slot: Int) {
+    engine.ruleCounters.clear(slot: slot)
+    if slot < maps.counters.capacity { try? maps.counters.clear(UInt32(slot)) }
+  }
+
+  package func count(of event: HookEvent) -> UInt64 {
+    maps.events.words(at: event.rawValue).reduce(0) { $0 + $1[0] }
+  }
+}
+
+extension Action {
+  fileprivate var givesToPort: Bool {
+    switch self {
+    case .divert, .tee: true
+    default: false
+    }
+  }
+}
+
+extension RuleSet {
+  /// Whether a change of interfaces may change what the rules' programs are.
+  fileprivate var mentionsInterfaces: Bool {
+    entries.contains { entry in
+      entry.rule.clauses.contains { clause in
+        clause.terms.contains { term in
+          switch term.test {
+          case .received, .transmitted, .via: true
+          default: false
+          }
+        }
+      }
+    }
+  }
+}
+
+extension IPv6Address {
+  fileprivate var networkBytes: InlineArray<2, UInt64> { [high.bigEndian, low.bigEndian] }
+}

@@ -1,0 +1,131 @@
+import BPF
+import DivertWire
+
+/// What becomes of a packet: the ends that all rules share, and the copy that `tee` makes.
+extension RuleHook {
+  mutating func endings(_ maps: borrowing HookMaps) {
+    assembler.place(accept)
+    countRule(maps)
+    assembler.place(letGo)
+    assembler.answer(Answer.next)
+
+    assembler.place(deny)
+    countRule(maps)
+    assembler.place(refuse)
+    // A dropped outgoing packet would be an error to its sender (ENOBUFS); a denied one is just gone.
+    if isOutgoing { assembler.steal() } else { assembler.answer(Answer.drop) }
+
+    let handOver = assembler.makeLabel()
+    let nobody = assembler.makeLabel()
+    let looped = assembler.makeLabel()
+
+    assembler.place(divert)
+    countRule(maps)
+    assembler.load(.word, .r1, from: .r10, Frame.passes)
+    assembler.jump(if: .r1, .greaterOrEqual, UInt32(FrameHeader.passLimit), to: looped)
+    loadLink(otherwise: nobody, maps)
+    assembler.count(.diverted, maps, key: Frame.key)
+    buildFrameHeader(.diverted)
+    assembler.jump(to: handOver)
+
+    assembler.place(upcall)
+    assembler.move32(.r7, environment.upcallInterface)
+    assembler.count(.upcall, maps, key: Frame.key)
+    // No port yet: its place is free for the transmit interface of a forwarded packet.
+    assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
+    assembler.store(.word, .r1, to: .r10, Frame.port)
+    buildFrameHeader(.upcall)
+
+    assembler.place(handOver)
+    makeRoom()
+    assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
+    assembler.storeSecret(environment.secret)
+    assembler.move(.r1, .r7)
+    assembler.move(.r2, 0)
+    assembler.call(.redirect)
+    assembler.exit()
+
+    assembler.place(nobody)
+    assembler.count(.noPort, maps, key: Frame.key)
+    assembler.steal()
+    assembler.place(looped)
+    assembler.count(.looped, maps, key: Frame.key)
+    assembler.steal()
+  }
+
+  /// A copy to the port's link; the packet goes on with the next rule as it was.
+  mutating func tee(port: UInt16, _ ruleNumber: UInt16, _ maps: borrowing HookMaps) {
+    let (skip, nobody) = (assembler.makeLabel(), assembler.makeLabel())
+    assembler.storeKey(UInt32(port), at: Frame.port)
+    assembler.store(.word, value: UInt32(ruleNumber), to: .r10, Frame.tag)
+    assembler.store(.doubleword, .r7, to: .r10, Frame.time)
+    loadLink(otherwise: nobody, maps)
+    assembler.count(.teed, maps, key: Frame.key)
+    buildFrameHeader(.diverted, flags: .tee)
+    assembler.loadBytes(at: 0, count: 12, to: Frame.linkHeader)
+    assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
+    assembler.storeSecret(environment.secret)
+    assembler.move(.r1, .r6)
+    assembler.move(.r2, .r7)
+    assembler.move(.r3, 0)
+    assembler.call(.cloneRedirect)
+    assembler.storeBytes(from: Frame.linkHeader, count: 12, at: 0)
+    assembler.clearMark()
+    assembler.jump(to: skip)
+    assembler.place(nobody)
+    assembler.count(.noPort, maps, key: Frame.key)
+    assembler.place(skip)
+    assembler.load(.doubleword, .r7, from: .r10, Frame.time)
+  }
+
+  /// r7 = the link of the port on the stack.
+  private mutating func loadLink(otherwise nobody: Label, _ maps: borrowing HookMaps) {
+    assembler.lookUp(maps.ports, key: Frame.port)
+    assembler.jump64(if: .r0, .equal, 0, to: nobody)
+    assembler.load(.word, .r7, from: .r0, 0)
+    assembler.jump(if: .r7, .equal, 0, to: nobody)
+  }
+
+  /// ``FrameHeader`` at `Frame.frameHeader`, byte for byte.
+  private mutating func buildFrameHeader(_ operation: FrameHeader.Operation, flags: FrameHeader.Flags = []) {
+    for (variable, offset) in [(Frame.port, 0), (Frame.tag, 2)] {
+      assembler.load(.word, .r1, from: .r10, variable)
+      assembler.swapBigEndian(.r1, bits: 16)
+      assembler.store(.halfword, .r1, to: .r10, Frame.frameHeader + offset)
+    }
+    assembler.load(.word, .r1, from: .r10, Frame.receiveInterface)
+    if isOutgoing {
+      let forwarded = assembler.makeLabel()
+      assembler.move32(.r2, UInt32(flags.union(.outgoing).rawValue))
+      assembler.jump(if: .r1, .notEqual, 0, to: forwarded)
+      assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
+      assembler.move32(.r2, UInt32(flags.union([.outgoing, .transmitInterface]).rawValue))
+      assembler.place(forwarded)
+    } else {
+      // PACKET_BROADCAST 1 and PACKET_MULTICAST 2 are the flags' bits, shifted by one.
+      assembler.load(.word, .r2, from: .r6, Context.packetType)
+      assembler.calculate(.shiftLeft, .r2, 1)
+      assembler.calculate(.or, .r2, UInt32(flags.rawValue))
+    }
+    assembler.swapBigEndian(.r1, bits: 32)
+    assembler.store(.word, .r1, to: .r10, Frame.frameHeader + 4)
+    assembler.store(.byte, .r2, to: .r10, Frame.frameHeader + 8)
+    assembler.load(.word, .r1, from: .r10, Frame.passes)
+    assembler.store(.byte, .r1, to: .r10, Frame.frameHeader + 9)
+    assembler.store(.byte, value: UInt32(operation.rawValue), to: .r10, Frame.frameHeader + 10)
+    assembler.store(.byte, value: UInt32(FrameHeader.version), to: .r10, Frame.frameHeader + 11)
+  }
+
+  /// Where a device has no link-layer header: 14 bytes in front, the EtherType in the last two.
+  private mutating func makeRoom() {
+    guard environment.linkHeaderLength == 0 else { return }
+    assembler.move(.r1, .r6)
+    assembler.move(.r2, Int32(FrameHeader.packetOffset))
+    assembler.move(.r3, 0)
+    assembler.call(.changeHead)
+    assembler.jump(if: .r0, .notEqual, 0, to: refuse)
+    assembler.load(.word, .r1, from: .r6, Context.networkProtocol)
+    assembler.store(.halfword, .r1, to: .r10, Frame.linkHeader)
+    assembler.storeBytes(from: Frame.linkHeader, count: 2, at: 12)
+  }
+}

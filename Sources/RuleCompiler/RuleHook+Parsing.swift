@@ -1,0 +1,249 @@
+import BPF
+
+/// Reading the packet: the same fields, under the same conditions, as ``PacketFields/init(parsing:)``.
+extension RuleHook {
+  /// IPv6 extension headers that are read past; a packet with more is judged in user space.
+  private static var extensionHeaderLimit: Int { 8 }
+
+  mutating func parse() {
+    let start = environment.linkHeaderLength
+    let version4 = assembler.makeLabel()
+    let version6 = assembler.makeLabel()
+    let transport = assembler.makeLabel()
+    let done = assembler.makeLabel()
+
+    assembler.store(.word, value: TransportKind.none, to: .r10, Frame.transportKind)
+    for variable in [Frame.sourcePort, Frame.destinationPort, Frame.icmpType] {
+      assembler.store(.word, value: 0, to: .r10, variable)
+    }
+    assembler.move(.r7, 0)
+    assembler.move(.r8, 0)
+    assembler.load(.word, .r1, from: .r6, Context.networkProtocol)
+    assembler.jump(if: .r1, .equal, UInt32(UInt16(0x0800).bigEndian), to: version4)
+    assembler.jump(if: .r1, .equal, UInt32(UInt16(0x86dd).bigEndian), to: version6)
+    assembler.jump(to: letGo)
+
+    assembler.place(version4)
+    readIPv4(start, transport: transport, done: done)
+    assembler.place(version6)
+    readIPv6(start, transport: transport, done: done)
+    assembler.place(transport)
+    readTransport(done: done)
+    assembler.place(done)
+    measure()
+  }
+
+  /// RFC 791 §3.1.
+  private mutating func readIPv4(_ start: Int, transport: Label, done: Label) {
+    assembler.store(.word, value: 4, to: .r10, Frame.version)
+    assembler.loadBytes(at: start, count: 20, to: Frame.header)
+    assembler.jump(if: .r0, .notEqual, 0, to: refuse)
+    assembler.load(.byte, .r3, from: .r10, Frame.header)
+    assembler.move32(.r1, .r3)
+    assembler.calculate(.shiftRight, .r1, 4)
+    assembler.jump(if: .r1, .notEqual, 4, to: refuse)
+    assembler.calculate(.and, .r3, 0x0f)
+    assembler.calculate(.shiftLeft, .r3, 2)
+    assembler.jump(if: .r3, .less, 20, to: refuse)
+    assembler.load(.halfword, .r2, from: .r10, Frame.header + 2)
+    assembler.swapBigEndian(.r2, bits: 16)
+    assembler.jump(if: .r2, .less, .r3, to: refuse)
+    requirePresent(.r2, start)
+    assembler.store(.word, .r2, to: .r10, Frame.bytes)
+
+    assembler.load(.byte, .r9, from: .r10, Frame.header + 9)
+    assembler.load(.halfword, .r4, from: .r10, Frame.header + 6)
+    assembler.swapBigEndian(.r4, bits: 16)
+    assembler.calculate(.and, .r4, 0x1fff)
+    refuseTinyTCPFragment(offset: .r4, unit: 1)
+    assembler.load(.word, .r7, from: .r10, Frame.header + 12)
+    assembler.swapBigEndian(.r7, bits: 32)
+    assembler.load(.word, .r8, from: .r10, Frame.header + 16)
+    assembler.swapBigEndian(.r8, bits: 32)
+    assembler.calculate(.subtract, .r2, .r3)
+    assembler.store(.word, .r2, to: .r10, Frame.transportLength)
+    assembler.calculate(.add, .r3, UInt32(start))
+    assembler.store(.word, .r3, to: .r10, Frame.transportStart)
+    assembler.jump(if: .r4, .notEqual, 0, to: done)
+    assembler.jump(to: transport)
+  }
+
+  /// RFC 8200 §3 and §4.
+  private mutating func readIPv6(_ start: Int, transport: Label, done: Label) {
+    assembler.store(.word, value: 6, to: .r10, Frame.version)
+    assembler.loadBytes(at: start, count: 40, to: Frame.header)
+    assembler.jump(if: .r0, .notEqual, 0, to: refuse)
+    assembler.load(.byte, .r1, from: .r10, Frame.header)
+    assembler.calculate(.shiftRight, .r1, 4)
+    assembler.jump(if: .r1, .notEqual, 6, to: refuse)
+    assembler.load(.halfword, .r2, from: .r10, Frame.header + 4)
+    assembler.swapBigEndian(.r2, bits: 16)
+    assembler.store(.word, .r2, to: .r10, Frame.transportLength)
+    assembler.calculate(.add, .r2, 40)
+    requirePresent(.r2, start)
+    assembler.store(.word, .r2, to: .r10, Frame.bytes)
+    assembler.load(.byte, .r9, from: .r10, Frame.header + 6)
+    assembler.store(.word, value: UInt32(start + 40), to: .r10, Frame.transportStart)
+
+    for _ in 0..<Self.extensionHeaderLimit {
+      let fragment = assembler.makeLabel()
+      let units = assembler.makeLabel()
+      let authentication = assembler.makeLabel()
+      let next = assembler.makeLabel()
+      assembler.jump(if: .r9, .equal, 44, to: fragment)
+      assembler.jump(if: .r9, .equal, 51, to: authentication)
+      for number: UInt32 in [0, 43, 60, 135, 139, 140] { assembler.jump(if: .r9, .equal, number, to: units) }
+      assembler.jump(to: transport)
+
+      assembler.place(authentication)
+      loadExtensionHeader(cutShort: done)
+      assembler.calculate(.add, .r3, 2)
+      assembler.calculate(.shiftLeft, .r3, 2)
+      skipExtensionHeader(cutShort: done)
+      assembler.jump(to: next)
+
+      assembler.place(units)
+      loadExtensionHeader(cutShort: done)
+      assembler.calculate(.add, .r3, 1)
+      assembler.calculate(.shiftLeft, .r3, 3)
+      skipExtensionHeader(cutShort: done)
+      assembler.jump(to: next)
+
+      assembler.place(fragment)
+      loadExtensionHeader(cutShort: done)
+      assembler.move(.r3, 8)
+      skipExtensionHeader(cutShort: done)
+      assembler.load(.halfword, .r4, from: .r10, Frame.transport + 2)
+      assembler.swapBigEndian(.r4, bits: 16)
+      assembler.calculate(.and, .r4, 0xfff8)
+      assembler.load(.byte, .r9, from: .r10, Frame.transport)
+      assembler.jump(if: .r4, .equal, 0, to: next)
+      refuseTinyTCPFragment(offset: .r4, unit: 8)
+      assembler.jump(to: done)
+      assembler.place(next)
+      assembler.load(.byte, .r9, from: .r10, Frame.transport)
+    }
+    goUp(at: 1)
+  }
+
+  /// The first four bytes of the extension header into `Frame.transport`, its length field into r3.
+  private mutating func loadExtensionHeader(cutShort: Label) {
+    assembler.load(.word, .r2, from: .r10, Frame.transportLength)
+    assembler.jump(if: .r2, .less, 8, to: cutShort)
+    loadTransport(count: 4, cutShort: cutShort)
+    assembler.load(.byte, .r3, from: .r10, Frame.transport + 1)
+  }
+
+  /// Moves on by the bytes in r3.
+  private mutating func skipExtensionHeader(cutShort: Label) {
+    assembler.load(.word, .r2, from: .r10, Frame.transportLength)
+    assembler.jump(if: .r2, .less, .r3, to: cutShort)
+    assembler.calculate(.subtract, .r2, .r3)
+    assembler.store(.word, .r2, to: .r10, Frame.transportLength)
+    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.calculate(.add, .r2, .r3)
+    assembler.store(.word, .r2, to: .r10, Frame.transportStart)
+  }
+
+  private mutating func readTransport(done: Label) {
+    let ports = assembler.makeLabel()
+    let icmp = assembler.makeLabel()
+    let icmp6 = assembler.makeLabel()
+    assembler.load(.word, .r2, from: .r10, Frame.transportLength)
+    for (number, size): (UInt32, UInt32) in [(6, 20), (17, 8), (136, 8), (132, 12)] {
+      let other = assembler.makeLabel()
+      assembler.jump(if: .r9, .notEqual, number, to: other)
+      assembler.jump(if: .r2, .greaterOrEqual, size, to: ports)
+      assembler.jump(to: done)
+      assembler.place(other)
+    }
+    assembler.load(.word, .r1, from: .r10, Frame.version)
+    assembler.jump(if: .r9, .equal, 58, to: icmp6)
+    assembler.jump(if: .r9, .notEqual, 1, to: done)
+    assembler.jump(if: .r1, .equal, 4, to: icmp)
+    assembler.jump(to: done)
+    assembler.place(icmp6)
+    assembler.jump(if: .r1, .notEqual, 6, to: done)
+
+    assembler.place(icmp)
+    assembler.jump(if: .r2, .less, 4, to: done)
+    loadTransport(count: 4, cutShort: done)
+    assembler.load(.byte, .r1, from: .r10, Frame.transport)
+    assembler.store(.word, .r1, to: .r10, Frame.icmpType)
+    assembler.store(.word, value: TransportKind.icmp, to: .r10, Frame.transportKind)
+    assembler.jump(to: done)
+
+    assembler.place(ports)
+    loadTransport(count: 4, cutShort: done)
+    for (offset, variable) in [(0, Frame.sourcePort), (2, Frame.destinationPort)] {
+      assembler.load(.halfword, .r1, from: .r10, Frame.transport + offset)
+      assembler.swapBigEndian(.r1, bits: 16)
+      assembler.store(.word, .r1, to: .r10, variable)
+    }
+    assembler.store(.word, value: TransportKind.ports, to: .r10, Frame.transportKind)
+  }
+
+  /// Rules count packets as they are on the wire: a super-packet as its segments, each with its headers.
+  private mutating func measure() {
+    let single = assembler.makeLabel()
+    let tcp = assembler.makeLabel()
+    let add = assembler.makeLabel()
+    assembler.store(.word, value: 1, to: .r10, Frame.packets)
+    assembler.load(.word, .r1, from: .r6, Context.segments)
+    assembler.jump(if: .r1, .less, 2, to: single)
+    assembler.store(.word, .r1, to: .r10, Frame.packets)
+    // Headers of a segment: from the IP header to the end of the transport header.
+    assembler.jump(if: .r9, .equal, 6, to: tcp)
+    assembler.move(.r3, 8)
+    assembler.jump(to: add)
+    assembler.place(tcp)
+    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.calculate(.add, .r2, 12)
+    assembler.move(.r1, .r6)
+    assembler.move(.r3, .r10)
+    assembler.calculate64(.add, .r3, Int32(Frame.transport))
+    assembler.move(.r4, 1)
+    assembler.call(.loadBytes)
+    assembler.jump(if: .r0, .notEqual, 0, to: single)
+    assembler.load(.byte, .r3, from: .r10, Frame.transport)
+    assembler.calculate(.shiftRight, .r3, 4)
+    assembler.calculate(.shiftLeft, .r3, 2)
+    assembler.place(add)
+    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.calculate(.add, .r3, .r2)
+    assembler.calculate(.subtract, .r3, UInt32(environment.linkHeaderLength))
+    assembler.load(.word, .r1, from: .r10, Frame.packets)
+    assembler.calculate(.subtract, .r1, 1)
+    assembler.calculate(.multiply, .r1, .r3)
+    assembler.load(.word, .r2, from: .r10, Frame.bytes)
+    assembler.calculate(.add, .r2, .r1)
+    assembler.store(.word, .r2, to: .r10, Frame.bytes)
+    assembler.place(single)
+  }
+
+  /// Refuses a packet that claims more IP bytes (in the register) than there are; changes r1.
+  private mutating func requirePresent(_ length: Register, _ start: Int) {
+    assembler.load(.word, .r1, from: .r6, Context.length)
+    assembler.calculate(.subtract, .r1, UInt32(start))
+    assembler.jump(if: length, .greater, .r1, to: refuse)
+  }
+
+  /// RFC 3128: a TCP fragment at offset 8 would rewrite the flags of the first one; ipfw drops it unasked, too.
+  private mutating func refuseTinyTCPFragment(offset: Register, unit: UInt32) {
+    let fine = assembler.makeLabel()
+    assembler.jump(if: .r9, .notEqual, 6, to: fine)
+    assembler.jump(if: offset, .equal, unit, to: refuse)
+    assembler.place(fine)
+  }
+
+  /// Bytes at `Frame.transportStart` to `Frame.transport`.
+  private mutating func loadTransport(count: Int, cutShort: Label) {
+    assembler.move(.r1, .r6)
+    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.move(.r3, .r10)
+    assembler.calculate64(.add, .r3, Int32(Frame.transport))
+    assembler.move(.r4, Int32(count))
+    assembler.call(.loadBytes)
+    assembler.jump(if: .r0, .notEqual, 0, to: cutShort)
+  }
+}

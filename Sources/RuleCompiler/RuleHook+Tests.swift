@@ -1,0 +1,180 @@
+import BPF
+import Firewall
+import Packets
+
+/// One piece of code per ``Test``: falls through where it holds, jumps where not.
+extension RuleHook {
+  mutating func require(_ clause: Clause, otherwise next: Label, _ maps: borrowing HookMaps) {
+    guard clause.terms.count > 1 else {
+      if let only = clause.terms.first { require(only, otherwise: next, maps) }
+      return
+    }
+    let holds = assembler.makeLabel()
+    // What a term makes sure of holds for that term only.
+    let known = knownVersion
+    for term in clause.terms {
+      let another = assembler.makeLabel()
+      require(term, otherwise: another, maps)
+      assembler.jump(to: holds)
+      assembler.place(another)
+      knownVersion = known
+    }
+    assembler.jump(to: next)
+    assembler.place(holds)
+  }
+
+  private mutating func require(_ term: Term, otherwise next: Label, _ maps: borrowing HookMaps) {
+    if let answer = constantAnswer(term) {
+      if !answer { assembler.jump(to: next) }
+      return
+    }
+    guard term.negated else { return require(term.test, otherwise: next, maps) }
+    let known = knownVersion
+    let doesNotHold = assembler.makeLabel()
+    require(term.test, otherwise: doesNotHold, maps)
+    assembler.jump(to: next)
+    assembler.place(doesNotHold)
+    knownVersion = known
+  }
+
+  /// What can be said of a term without a packet: the direction is that of the program, and an interface that
+  /// does not exist receives nothing.
+  private func constantAnswer(_ term: Term) -> Bool? {
+    let answer: Bool?
+    switch term.test {
+    case .direction(let direction): answer = direction == environment.direction
+    case .transmitted(let match): answer = isOutgoing && !indexes(of: match).isEmpty ? nil : false
+    case .received(let match), .via(let match): answer = indexes(of: match).isEmpty ? false : nil
+    default: answer = nil
+    }
+    return answer.map { $0 != term.negated }
+  }
+
+  /// Whether no packet of this program can match.
+  func isNever(_ clause: Clause) -> Bool { clause.terms.allSatisfy { constantAnswer($0) == false } }
+
+  /// An upper bound for the instructions of a clause.
+  func slots(_ clause: Clause) -> Int {
+    clause.terms.reduce(0) { sum, term in
+      switch term.test {
+      case .sourcePort(let ranges), .destinationPort(let ranges): sum + 8 + 3 * ranges.count
+      case .received(let match), .transmitted(let match), .via(let match): sum + 8 + 2 * indexes(of: match).count
+      default: sum + 32
+      }
+    }
+  }
+
+  private func indexes(of match: InterfaceMatch) -> [UInt32] {
+    host.interfaces.filter(match.matches).map(\.index)
+  }
+
+  private mutating func require(_ test: Test, otherwise next: Label, _ maps: borrowing HookMaps) {
+    switch test {
+    case .direction: break  // constant
+    case .version(let version): require(version: version, otherwise: next)
+    case .protocolNumber(let number):
+      assembler.jump(if: .r9, .notEqual, UInt32(number), to: next)
+    case .source(let match): require(match, .r7, header: (12, 8), otherwise: next, maps)
+    case .destination(let match): require(match, .r8, header: (16, 24), otherwise: next, maps)
+    case .sourcePort(let ranges): require(Frame.sourcePort, in: ranges, otherwise: next)
+    case .destinationPort(let ranges): require(Frame.destinationPort, in: ranges, otherwise: next)
+    case .received(let match): require(Frame.receiveInterface, in: indexes(of: match), otherwise: next)
+    case .transmitted(let match): require(Frame.transmitInterface, in: indexes(of: match), otherwise: next)
+    case .via(let match):
+      let interface = isOutgoing ? Frame.transmitInterface : Frame.receiveInterface
+      require(interface, in: indexes(of: match), otherwise: next)
+    case .icmpTypes(let types):
+      require(version: 4, otherwise: next)
+      require(transport: TransportKind.icmp, otherwise: next)
+      assembler.load(.word, .r1, from: .r10, Frame.icmpType)
+      assembler.jump(if: .r1, .greater, 31, to: next)
+      assembler.move(.r2, 1)
+      assembler.calculate(.shiftLeft, .r2, .r1)
+      assembler.calculate(.and, .r2, types)
+      assembler.jump(if: .r2, .equal, 0, to: next)
+    }
+  }
+
+  private mutating func require(version: UInt8, otherwise next: Label) {
+    guard knownVersion != version else { return }
+    assembler.load(.word, .r1, from: .r10, Frame.version)
+    assembler.jump(if: .r1, .notEqual, UInt32(version), to: next)
+    knownVersion = version
+  }
+
+  private mutating func require(transport kind: UInt32, otherwise next: Label) {
+    assembler.load(.word, .r1, from: .r10, Frame.transportKind)
+    assembler.jump(if: .r1, .notEqual, kind, to: next)
+  }
+
+  /// - Parameter header: where the address lies in the IPv4 and in the IPv6 header.
+  private mutating func require(
+    _ match: AddressMatch, _ register: Register, header: (Int, Int), otherwise next: Label,
+    _ maps: borrowing HookMaps
+  ) {
+    switch match {
+    case .network4(let address, let mask):
+      require(version: 4, otherwise: next)
+      if mask == .max {
+        assembler.jump(if: register, .notEqual, address.rawValue, to: next)
+      } else if mask != 0 {
+        assembler.move32(.r1, register)
+        assembler.calculate(.and, .r1, mask)
+        assembler.jump(if: .r1, .notEqual, address.rawValue, to: next)
+      }
+    case .network6(let address, let mask):
+      require(version: 6, otherwise: next)
+      for word in 0..<4 {
+        let (wanted, bits) = (address.networkWord(word), mask.networkWord(word))
+        if bits == 0 { continue }
+        assembler.load(.word, .r1, from: .r10, Frame.header + header.1 + word * 4)
+        if bits != .max { assembler.calculate(.and, .r1, bits) }
+        assembler.jump(if: .r1, .notEqual, wanted, to: next)
+      }
+    case .me:
+      let (version6, decided) = (assembler.makeLabel(), assembler.makeLabel())
+      assembler.load(.word, .r1, from: .r10, Frame.version)
+      assembler.jump(if: .r1, .equal, 6, to: version6)
+      assembler.lookUp(maps.local4, key: Frame.header + header.0)
+      assembler.jump(to: decided)
+      assembler.place(version6)
+      assembler.lookUp(maps.local6, key: Frame.header + header.1)
+      assembler.place(decided)
+      assembler.jump64(if: .r0, .equal, 0, to: next)
+    }
+  }
+
+  private mutating func require(_ port: Int, in ranges: [ClosedRange<UInt16>], otherwise next: Label) {
+    require(transport: TransportKind.ports, otherwise: next)
+    let holds = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r10, port)
+    for range in ranges {
+      if range.count == 1 {
+        assembler.jump(if: .r1, .equal, UInt32(range.lowerBound), to: holds)
+      } else {
+        let below = assembler.makeLabel()
+        assembler.jump(if: .r1, .less, UInt32(range.lowerBound), to: below)
+        assembler.jump(if: .r1, .lessOrEqual, UInt32(range.upperBound), to: holds)
+        assembler.place(below)
+      }
+    }
+    assembler.jump(to: next)
+    assembler.place(holds)
+  }
+
+  private mutating func require(_ interface: Int, in indexes: [UInt32], otherwise next: Label) {
+    let holds = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r10, interface)
+    for index in indexes { assembler.jump(if: .r1, .equal, index, to: holds) }
+    assembler.jump(to: next)
+    assembler.place(holds)
+  }
+}
+
+extension IPv6Address {
+  /// One of the four 32-bit words as a load from the packet yields it: bytes in network order.
+  fileprivate func networkWord(_ index: Int) -> UInt32 {
+    let half = index < 2 ? high : low
+    return UInt32(truncatingIfNeeded: index % 2 == 0 ? half >> 32 : half).bigEndian
+  }
+}

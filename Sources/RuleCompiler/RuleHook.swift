@@ -1,0 +1,204 @@
+package import BPF
+package import Firewall
+import DivertWire
+import Packets
+
+/// Translates a rule set into the program that judges the packets of one direction of an interface.
+///
+/// Registers throughout: r6 the context, r7 and r8 source and destination of an IPv4 packet in host order, r9 the
+/// upper-layer protocol. All else lies on the stack (``Frame``).
+///
+/// The program gives the same answers as ``ResolvedRules/evaluate(_:_:from:counters:)``. What it cannot judge
+/// it sends to divertd as an upcall at that rule, where the evaluator goes on.
+package struct RuleHook: ~Copyable {
+  var assembler = Assembler()
+  let environment: HookEnvironment
+  let host: HostView
+  let letGo: Label
+  let refuse: Label
+  let divert: Label
+  let upcall: Label
+  let accept: Label
+  let deny: Label
+  /// Whether the rule being translated has already made sure of the packet's version.
+  var knownVersion: UInt8 = 0
+
+  package static func compile(
+    _ ruleSet: RuleSet, host: HostView, environment: HookEnvironment, maps: borrowing HookMaps
+  ) throws(AssemblerError) -> [Instruction] {
+    var hook = RuleHook(environment: environment, host: host)
+    hook.entry(maps)
+    hook.parse()
+    // The endings stand before the rules, so that conditional jumps reach them from the parser; rules use long ones.
+    let rules = hook.assembler.makeLabel()
+    hook.assembler.jump(to: rules)
+    hook.endings(maps)
+    hook.assembler.place(rules)
+    hook.rules(ruleSet, maps)
+    return try hook.assembler.finish()
+  }
+
+  private init(environment: HookEnvironment, host: HostView) {
+    self.environment = environment
+    self.host = host
+    letGo = assembler.makeLabel()
+    refuse = assembler.makeLabel()
+    divert = assembler.makeLabel()
+    upcall = assembler.makeLabel()
+    accept = assembler.makeLabel()
+    deny = assembler.makeLabel()
+  }
+
+  var isOutgoing: Bool { environment.direction == .outgoing }
+
+  // MARK: Entry
+
+  /// Leaves alone what is not this interface's IP traffic, and takes the mark of a reinjected packet.
+  private mutating func entry(_ maps: borrowing HookMaps) {
+    assembler.move(.r6, .r1)
+    // A tag on the parent device belongs to the VLAN device's traffic, which is judged there.
+    assembler.load(.word, .r1, from: .r6, Context.vlanPresent)
+    assembler.jump(if: .r1, .notEqual, 0, to: letGo)
+    if !isOutgoing {
+      // 3 is for another host (promiscuous mode); 5 a copy of an own multicast, which has no link header.
+      assembler.load(.word, .r1, from: .r6, Context.packetType)
+      assembler.jump(if: .r1, .greater, PacketType.multicast, to: letGo)
+    }
+    let fields = isOutgoing ? (Context.ingressInterface, Context.interface) : (Context.interface, nil)
+    assembler.load(.word, .r1, from: .r6, fields.0)
+    assembler.store(.word, .r1, to: .r10, Frame.receiveInterface)
+    if let transmit = fields.1 {
+      assembler.load(.word, .r1, from: .r6, transmit)
+      assembler.store(.word, .r1, to: .r10, Frame.transmitInterface)
+    } else {
+      assembler.store(.word, value: 0, to: .r10, Frame.transmitInterface)
+    }
+    assembler.store(.word, value: 0, to: .r10, Frame.passes)
+    assembler.store(.word, value: 0, to: .r10, Frame.restart)
+
+    let fresh = assembler.makeLabel()
+    assembler.requireSecret(environment.secret, otherwise: fresh)
+    assembler.load(.word, .r7, from: .r6, Context.word(2))
+    if isOutgoing {
+      assembler.jump(if: .r7, .anyBitSet, Mark.loopbackIncoming, to: letGo)
+      assembler.load(.word, .r1, from: .r6, Context.word(3))
+      assembler.store(.word, .r1, to: .r10, Frame.receiveInterface)
+    }
+    assembler.clearMark()
+    assembler.jump(if: .r7, .anyBitSet, Mark.judged, to: letGo)
+    assembler.move32(.r1, .r7)
+    assembler.calculate(.and, .r1, 0xffff)
+    assembler.store(.word, .r1, to: .r10, Frame.restart)
+    assembler.calculate(.shiftRight, .r7, Mark.passesShift)
+    assembler.calculate(.and, .r7, 0xff)
+    assembler.store(.word, .r7, to: .r10, Frame.passes)
+    assembler.place(fresh)
+  }
+
+  // MARK: Rules
+
+  private mutating func rules(_ ruleSet: RuleSet, _ maps: borrowing HookMaps) {
+    // The verifier follows the way that does not jump first: by way of the restarts it meets the last rules first, so
+    // that it never has the branches of more than a few rules waiting (it gives up at 8192).
+    let restarted = assembler.makeLabel()
+    let first = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r10, Frame.restart)
+    assembler.jump(if: .r1, .equal, 0, to: first)
+    assembler.jump(to: restarted)
+    assembler.place(first)
+
+    let beginning = assembler.count
+    var starts: [(number: UInt16, label: Label)] = []
+    for entry in ruleSet.entries {
+      if starts.last?.number != entry.rule.number {
+        starts.append((entry.rule.number, assembler.here()))
+        if assembler.count - beginning > environment.instructionLimit { break }
+      }
+      translate(entry, maps)
+    }
+    if let last = starts.last, last.number != RuleSet.defaultNumber { judgeAboveInUserSpace(from: last.number) }
+    assembler.place(restarted)
+    restart(starts[...])
+  }
+
+  /// The first number that is not translated: rules from here on are judged in user space, those after a tag in r1
+  /// too.
+  private mutating func judgeAboveInUserSpace(from number: UInt16) {
+    let above = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r10, Frame.restart)
+    assembler.calculate(.add, .r1, 1)
+    assembler.jump(if: .r1, .greater, UInt32(number), to: above)
+    assembler.move32(.r1, UInt32(number))
+    assembler.place(above)
+    assembler.store(.word, .r1, to: .r10, Frame.tag)
+    assembler.jump(to: upcall)
+  }
+
+  /// Jumps to the first number greater than the tag in r1: a binary search, as ``RuleSet/index(after:)`` does it.
+  private mutating func restart(_ starts: ArraySlice<(number: UInt16, label: Label)>) {
+    guard starts.count > 1 else {
+      if let only = starts.first { assembler.jump(to: only.label) }
+      return
+    }
+    let middle = (starts.startIndex + starts.endIndex - 1) / 2
+    let lower = assembler.makeLabel()
+    let upper = assembler.makeLabel()
+    assembler.jump(if: .r1, .less, UInt32(starts[middle].number), to: lower)
+    assembler.jump(to: upper)
+    assembler.place(lower)
+    restart(starts[...middle])
+    assembler.place(upper)
+    restart(starts[(middle + 1)...])
+  }
+
+  private mutating func translate(_ entry: RuleSet.Entry, _ maps: borrowing HookMaps) {
+    let rule = entry.rule
+    if rule.clauses.contains(where: { isNever($0) }) { return }
+    knownVersion = 0
+    // A conditional jump reaches 32 767 slots: what might be longer is left to user space.
+    if rule.clauses.reduce(0, { $0 + slots($1) }) > 20_000 { return goUp(at: rule.number) }
+    let next = assembler.makeLabel()
+    for clause in rule.clauses { require(clause, otherwise: next, maps) }
+    assembler.storeKey(UInt32(entry.slot), at: Frame.slot)
+    switch rule.action {
+    case .allow: assembler.jump(to: accept)
+    case .deny: assembler.jump(to: deny)
+    case .count: countRule(maps)
+    case .divert(let port):
+      assembler.storeKey(UInt32(port), at: Frame.port)
+      assembler.store(.word, value: UInt32(rule.number), to: .r10, Frame.tag)
+      assembler.jump(to: divert)
+    case .tee(let port):
+      if environment.linkHeaderLength == 0 {
+        // There is no room for the frame header in front of the packet, and what makes room cannot be undone.
+        goUp(at: rule.number)
+      } else {
+        countRule(maps)
+        tee(port: port, rule.number, maps)
+      }
+    }
+    assembler.place(next)
+  }
+
+  /// Packets, bytes and time of the rule whose slot is on the stack.
+  mutating func countRule(_ maps: borrowing HookMaps) {
+    let missing = assembler.makeLabel()
+    assembler.call(.ktimeGetCoarseNanoseconds)
+    assembler.store(.doubleword, .r0, to: .r10, Frame.time)
+    assembler.lookUp(maps.counters, key: Frame.slot)
+    assembler.jump64(if: .r0, .equal, 0, to: missing)
+    assembler.load(.word, .r1, from: .r10, Frame.packets)
+    assembler.atomicAdd64(.r1, to: .r0, 0)
+    assembler.load(.word, .r1, from: .r10, Frame.bytes)
+    assembler.atomicAdd64(.r1, to: .r0, 8)
+    assembler.load(.doubleword, .r1, from: .r10, Frame.time)
+    assembler.store(.doubleword, .r1, to: .r0, 16)
+    assembler.place(missing)
+  }
+
+  /// Judgement goes on in user space at the first rule with this number.
+  mutating func goUp(at number: UInt16) {
+    assembler.store(.word, value: UInt32(number), to: .r10, Frame.tag)
+    assembler.jump(to: upcall)
+  }
+}

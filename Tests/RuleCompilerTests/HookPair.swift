@@ -1,0 +1,76 @@
+import BPF
+import DivertWire
+import Firewall
+import Kernel
+import Packets
+
+@testable import RuleCompiler
+
+/// Both hook programs of a rule set, loaded, with every odd divert port bound to loopback as its link.
+struct HookPair: ~Copyable {
+  static let secret: UInt64 = 0x0123_4567_89ab_cdef
+  let maps: HookMaps
+  let incoming: Program
+  let outgoing: Program
+
+  enum Outcome: Equatable {
+    case allow
+    /// Dropped, by a rule or since nobody has bound the port.
+    case gone
+    case diverted(port: UInt16, tag: UInt16)
+    case upcall(at: UInt16)
+  }
+
+  init(_ ruleSet: RuleSet, host: HostView, instructionLimit: Int = 40_000) throws {
+    let maps = try HookMaps(ruleCapacity: 16384)
+    for interface in host.interfaces {
+      for address in interface.addresses4 { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
+      for address in interface.addresses6 {
+        try maps.local6.update([address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
+      }
+    }
+    for port: UInt32 in 2000...2003 { try maps.ports.update(port, UInt32(1)) }
+    var environment = HookEnvironment(
+      direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
+    environment.instructionLimit = instructionLimit
+    let incoming = try Program(
+      "test_in", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
+    environment.direction = .outgoing
+    let outgoing = try Program(
+      "test_out", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
+    self.maps = maps
+    self.incoming = incoming
+    self.outgoing = outgoing
+  }
+
+  func judge(_ packet: [UInt8], _ direction: Direction, after tag: UInt16, secret: UInt64 = Self.secret) throws -> Outcome {
+    let etherType: [UInt8] = (packet.first ?? 0) >> 4 == 6 ? [0x86, 0xdd] : [0x08, 0x00]
+    var frame = [UInt8](repeating: 0, count: 12) + etherType + packet
+    // The kernel refuses test frames shorter than an IP header: as on a wire, short ones are padded.
+    if frame.count < 64 { frame += [UInt8](repeating: 0, count: 64 - frame.count) }
+    var context = [UInt8](repeating: 0, count: 192)
+    func store(_ value: UInt32, at offset: Int) {
+      for byte in 0..<4 { context[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(byte))) }
+    }
+    if tag != 0 {
+      store(UInt32(truncatingIfNeeded: secret), at: Context.word(0))
+      store(UInt32(truncatingIfNeeded: secret >> 32), at: Context.word(1))
+      store(UInt32(tag), at: Context.word(2))
+    }
+    store(1, at: Context.interface)
+    let run: (result: UInt32, frame: [UInt8], context: [UInt8])
+    switch direction {
+    case .incoming: run = try incoming.testRun(frame: frame, context: context)
+    case .outgoing: run = try outgoing.testRun(frame: frame, context: context)
+    }
+    switch run.result {
+    case UInt32(bitPattern: Answer.next): return .allow
+    case UInt32(Answer.drop): return .gone
+    case 7:
+      let result = run.frame
+      guard let header = FrameHeader(parsing: result.span.bytes) else { return .gone }
+      return header.operation == .upcall ? .upcall(at: header.tag) : .diverted(port: header.port, tag: header.tag)
+    default: throw SystemError("understand the hook's answer \(run.result)", code: 22)
+    }
+  }
+}

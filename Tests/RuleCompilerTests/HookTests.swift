@@ -1,0 +1,117 @@
+import BPF
+import DivertWire
+import Firewall
+import Packets
+import TestSupport
+import Testing
+
+@testable import RuleCompiler
+
+/// The hook programs against the evaluator, in this kernel but without any interface (BPF_PROG_TEST_RUN).
+struct HookTests {
+  @Test func `random rule sets judge random packets as the evaluator does`() throws {
+    let seed = testSeed
+    var random = SeededGenerator(seed: seed)
+    let host = HostView(interfaces: [
+      HostView.Interface(
+        index: 1, name: "lo", addresses4: [IPv4Address(rawValue: 0x7f00_0001)],
+        addresses6: [IPv6Address(high: 0, low: 1)])
+    ])
+    for round in 0..<150 {
+      let ruleSet = random.ruleSet()
+      let hooks = try HookPair(ruleSet, host: host)
+      let rules = ResolvedRules(ruleSet: ruleSet, host: host)
+      for number in 0..<60 {
+        let packet = random.packet()
+        let direction: Direction = Bool.random(using: &random) ? .incoming : .outgoing
+        let pass = Pass(
+          direction: direction, receiveInterface: direction == .incoming ? 1 : 0,
+          transmitInterface: direction == .outgoing ? 1 : 0)
+        let restart = UInt16.random(in: 0...4, using: &random) == 0 ? random.tag(in: ruleSet) : 0
+        let wanted = expected(packet, pass, ruleSet, rules, after: restart)
+        let found = try hooks.judge(packet, direction, after: restart)
+        #expect(
+          found == wanted,
+          "seed \(seed), round \(round), packet \(number) \(packet), restart \(restart), \(pass), \(ruleSet.entries)")
+        if found != wanted { return }
+      }
+    }
+  }
+
+  /// What the evaluator says, in the hook's terms: tee copies nothing here, since nobody has bound any port.
+  private func expected(
+    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, after tag: UInt16
+  ) -> HookPair.Outcome {
+    var counters = RuleCounters()
+    counters.resize(for: ruleSet)
+    let fields = PacketFields(parsing: packet.span.bytes)
+    var next = tag == 0 ? 0 : ruleSet.index(after: tag)
+    while true {
+      let verdict = rules.evaluate(fields, pass, from: next, counters: &counters)
+      switch verdict.decision {
+      case .allow: return .allow
+      case .deny: return .gone
+      case .divert(let port): return .diverted(port: port, tag: verdict.ruleNumber)
+      case .tee: next = verdict.next
+      }
+    }
+  }
+
+  @Test(arguments: [UInt16(0), 99, 100, 101, 150, 399, 400, 65534, 65535])
+  func `a restart goes to the first rule after the tag`(_ tag: UInt16) throws {
+    var ruleSet = RuleSet(default: .allow)
+    for number: UInt16 in [100, 100, 200, 300, 400] {
+      ruleSet = try ruleSet.adding(Rule(number: number, action: .divert(port: 2000))).0
+    }
+    let hooks = try HookPair(ruleSet, host: HostView())
+    let next = ruleSet.entries[ruleSet.index(after: tag)].rule.number
+    let found = try hooks.judge(udp, .incoming, after: tag)
+    #expect(found == (next == 65535 ? .allow : .diverted(port: 2000, tag: next)))
+  }
+
+  @Test func `rules beyond the limit of instructions go up`() throws {
+    var ruleSet = RuleSet(default: .allow)
+    for number: UInt16 in 1...50 {
+      ruleSet = try ruleSet.adding(Rule(number: number, action: .deny, clauses: [Clause(.protocolNumber(6))])).0
+    }
+    let hooks = try HookPair(ruleSet, host: HostView(), instructionLimit: 100)
+    guard case .upcall(let at) = try hooks.judge(udp, .incoming, after: 0) else {
+      Issue.record("not sent up")
+      return
+    }
+    #expect((2...49).contains(at))
+    #expect(try hooks.judge(udp, .incoming, after: 49) == .upcall(at: 50))
+  }
+
+  @Test func `of 10 000 rules the kernel takes the first thousands, the rest goes up`() throws {
+    var ruleSet = RuleSet(default: .allow)
+    for number: UInt16 in 1...10_000 {
+      let source = IPv4Address(rawValue: 0x0a00_0000 + UInt32(number))
+      _ = try ruleSet.add(
+        Rule(
+          number: number, action: .deny,
+          clauses: [Clause(.protocolNumber(17)), Clause(.source(.network4(source, mask: .max)))]))
+    }
+    let hooks = try HookPair(ruleSet, host: HostView())
+    guard case .upcall(let at) = try hooks.judge(udp, .incoming, after: 0) else {
+      Issue.record("not sent up")
+      return
+    }
+    #expect(at > 5000)
+    #expect(try hooks.judge(udp, .incoming, after: 9_000) == .upcall(at: 9_001))
+    #expect(try hooks.judge(udp, .incoming, after: 5_000) == .upcall(at: at))
+  }
+
+  @Test func `without the secret a mark skips nothing`() throws {
+    let ruleSet = try RuleSet(default: .allow).adding(Rule(number: 100, action: .deny)).0
+    let hooks = try HookPair(ruleSet, host: HostView())
+    #expect(try hooks.judge(udp, .incoming, after: 100) == .allow)
+    #expect(try hooks.judge(udp, .incoming, after: 100, secret: HookPair.secret ^ 1) == .gone)
+  }
+
+  /// 192.0.2.1.1234 > 192.0.2.2.80, four bytes of payload.
+  let udp: [UInt8] = [
+    0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
+    0x04, 0xd2, 0, 80, 0, 12, 0, 0, 1, 2, 3, 4,
+  ]
+}
