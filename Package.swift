@@ -72,8 +72,9 @@ let package = Package(
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
+    tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Kernel"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"], path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],
   swiftLanguageModes: [.v6]

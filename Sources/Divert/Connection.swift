@@ -30,7 +30,7 @@ final class Connection: Sendable {
 
   /// How many packets found the receive buffer full, since the socket was opened.
   var droppedFull: UInt64 {
-    if case .call(let host) = way { return host.droppedFull(port: port) }
+    if case .call(let host) = way { return host.droppedFull }
     var counts = tpacket_stats()
     var length = socklen_t(MemoryLayout<tpacket_stats>.size)
     // The kernel forgets its count as it tells it. A closed socket, or one that is no packet socket, tells none.
@@ -41,6 +41,18 @@ final class Connection: Sendable {
       if result == 0 { new = UInt64(counts.tp_drops) }
     }
     return dropped.wrappingAdd(new, ordering: .relaxed).newValue
+  }
+
+  func setReceiveBuffer(_ bytes: Int) throws(SystemError) {
+    if case .call(let host) = way { return try host.setReceiveBuffer(bytes) }
+    var size = CInt(clamping: bytes / 2)  // the kernel doubles it
+    let length = socklen_t(MemoryLayout<CInt>.size)
+    let number = try descriptor.enter(for: "set the receive buffer")
+    defer { descriptor.leave() }
+    if unsafe setsockopt(number, SOL_SOCKET, SO_RCVBUFFORCE, &size, length) == 0 { return }
+    _ = try retrying("set the receive buffer") {
+      unsafe setsockopt(number, SOL_SOCKET, SO_RCVBUF, &size, length)
+    }
   }
 
   /// The index for an address's interface; 0 for none.

@@ -51,8 +51,11 @@ package protocol InProcessHost: AnyObject, Sendable {
   /// - Returns: 0, or the errno for which it was refused.
   func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt
 
-  /// How many packets found the port's receive buffer full.
-  func droppedFull(port: UInt16) -> UInt64
+  /// How many bytes may wait to be read.
+  func setReceiveBuffer(_ bytes: Int) throws(SystemError)
+
+  /// How many packets found the socket's receive buffer full.
+  var droppedFull: UInt64 { get }
 }
 
 /// The interfaces of a host.

@@ -96,6 +96,14 @@ public struct DivertSocket: ~Copyable, Sendable {
     return PacketBatch(buffers.frames, count: count, of: connection)
   }
 
+  /// Sets how many bytes may wait to be read; a packet that finds no room is dropped and counted.
+  ///
+  /// The kernel counts some 800 bytes for the smallest packet. Without privilege it may allow less than is
+  /// asked for (net.core.rmem_max), and never less than some kilobytes.
+  public func setReceiveBuffer(bytes: Int) throws(SystemError) {
+    try connection.setReceiveBuffer(bytes)
+  }
+
   public var statistics: DivertStatistics {
     DivertStatistics(
       received: received, droppedFull: connection.droppedFull,

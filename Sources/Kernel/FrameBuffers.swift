@@ -162,30 +162,3 @@ private let waitForOne: CInt = 0x10000
     return sent
   }
 }
-
-/// Sends one frame that lies in two pieces.
-package func sendFrame(_ head: RawSpan, _ body: RawSpan, to descriptor: CInt) throws(SystemError) {
-  while true {
-    let result = unsafe head.withUnsafeBytes { head in
-      unsafe body.withUnsafeBytes { body in
-        unsafe withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { pieces in
-          unsafe pieces[0] = iovec(
-            iov_base: UnsafeMutableRawPointer(mutating: head.baseAddress), iov_len: head.count)
-          unsafe pieces[1] = iovec(
-            iov_base: UnsafeMutableRawPointer(mutating: body.baseAddress), iov_len: body.count)
-          var message = unsafe msghdr()
-          unsafe message.msg_iov = pieces.baseAddress
-          unsafe message.msg_iovlen = 2
-          return unsafe sendmsg(descriptor, &message, 0)
-        }
-      }
-    }
-    if result >= 0 { return }
-    let code = errno
-    switch code {
-    case EINTR: continue
-    case EAGAIN: try waitForRoom(on: descriptor)
-    default: throw SystemError("reinject a packet", code: code)
-    }
-  }
-}

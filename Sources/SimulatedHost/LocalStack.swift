@@ -1,0 +1,37 @@
+import Packets
+
+/// The part of a host that packets are addressed to.
+extension HostState {
+  /// A program's packet: as ``output(_:receivedOn:reentry:)``, made here.
+  mutating func send(_ packet: [UInt8]) -> CInt {
+    output(packet, receivedOn: 0)
+  }
+
+  mutating func deliverLocally(_ packet: [UInt8]) {
+    guard let answer = echoReply(to: packet) else { return received.append(packet) }
+    _ = send(answer)
+  }
+
+  /// The answer to an echo request to an address of this host's own (RFC 1122 §3.2.2.6; RFC 4443 §4.2).
+  private func echoReply(to packet: [UInt8]) -> [UInt8]? {
+    let fields = PacketFields(parsing: packet.rawSpan)
+    let isVersion4 = fields.version == 4
+    guard fields.transport == .icmp, fields.icmpType == (isVersion4 ? 8 : 128), !fields.moreFragments,
+      fields.protocolNumber == (isVersion4 ? 1 : 58)
+    else { return nil }
+    let source = isVersion4 ? HostAddress(fields.source4) : HostAddress(fields.source6)
+    let destination = isVersion4 ? HostAddress(fields.destination4) : HostAddress(fields.destination6)
+    let start = isVersion4 ? Int(packet[0] & 15) * 4 : 40
+    guard owner(of: destination) != nil, packet.count >= start + 8 else { return nil }
+    let message = Array(packet[start...])
+    let seed =
+      isVersion4
+      ? 0 : InternetChecksum.pseudoHeader(source, destination, protocolNumber: 58, length: message.count)
+    guard InternetChecksum.of(message, seed: seed) == 0 else { return nil }
+    let bytes = message.rawSpan
+    let reply = SimulatedPacket.echo(
+      type: isVersion4 ? 0 : 129, destination, source, bytes.integer(at: 4), bytes.integer(at: 6),
+      Array(message[8...]))
+    return SimulatedPacket.packet(destination, source, protocolNumber: fields.protocolNumber, reply, 64)
+  }
+}

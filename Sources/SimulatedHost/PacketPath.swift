@@ -1,0 +1,141 @@
+import DivertEngine
+import DivertWire
+import Firewall
+import Glibc
+import Packets
+
+/// The way of a packet through the host, as ip_input and ip_output have it on BSD.
+extension HostState {
+  /// A packet arrives, or re-enters as one that does.
+  mutating func input(_ packet: [UInt8], on interface: UInt32, reentry: Reentry? = nil) {
+    guard let packet = checked(packet, on: interface) else {
+      counters.badHeader += 1
+      return
+    }
+    let pass = Pass(direction: .incoming, receiveInterface: interface)
+    let judgement = judge(packet, pass, from: reentry?.index ?? 0, passes: reentry?.passes ?? 0)
+    switch judgement {
+    case .consumed: return
+    case .denied: counters.denied += 1
+    case .proceed:
+      let destination = destination(of: packet)
+      if isLocal(destination) {
+        deliverLocally(packet)
+      } else if forwards {
+        forward(packet, from: interface)
+      } else {
+        counters.unreachable += 1
+      }
+    }
+  }
+
+  /// The packet without what a link has padded it with, or nil if IP drops it.
+  private func checked(_ packet: [UInt8], on interface: UInt32) -> [UInt8]? {
+    let fields = PacketFields(parsing: packet.rawSpan)
+    guard fields.isReadable, Int(fields.length) <= packet.count else { return nil }
+    if fields.version == 4 {
+      let headerLength = Int(packet[0] & 15) * 4
+      guard headerLength >= 20, headerLength <= Int(fields.length),
+        InternetChecksum.of(packet.prefix(headerLength)) == 0
+      else { return nil }
+      let fromOrToLoopback =
+        HostAddress(fields.source4).isLoopback || HostAddress(fields.destination4).isLoopback
+      guard !fromOrToLoopback || interface == Self.loopback else { return nil }
+    }
+    return Array(packet.prefix(Int(fields.length)))
+  }
+
+  private mutating func forward(_ packet: [UInt8], from interface: UInt32) {
+    var packet = packet
+    let offset = packet[0] >> 4 == 4 ? 8 : 7
+    guard packet[offset] > 1 else {
+      counters.timeToLiveExceeded += 1
+      return
+    }
+    packet[offset] -= 1
+    if output(packet, receivedOn: interface) == 0 { counters.forwarded += 1 }
+  }
+
+  /// A packet leaves, or re-enters as one that does.
+  ///
+  /// - Returns: 0, or the errno for whoever sends it. Diverted counts as sent.
+  @discardableResult
+  mutating func output(_ packet: [UInt8], receivedOn receiveInterface: UInt32, reentry: Reentry? = nil)
+    -> CInt
+  {
+    guard PacketFields(parsing: packet.rawSpan).isReadable else {
+      counters.badHeader += 1
+      return EINVAL
+    }
+    guard let interface = route(to: destination(of: packet)) else {
+      counters.unreachable += 1
+      return EHOSTUNREACH
+    }
+    let packet = completed(packet, on: interface)
+    let pass = Pass(
+      direction: .outgoing, receiveInterface: receiveInterface, transmitInterface: interface)
+    switch judge(packet, pass, from: reentry?.index ?? 0, passes: reentry?.passes ?? 0) {
+    case .consumed: return 0
+    case .denied:
+      counters.denied += 1
+      return EACCES
+    case .proceed:
+      transmit(packet, on: interface)
+      return 0
+    }
+  }
+
+  /// With its header checksum, and with the interface's address where the source is 0.0.0.0.
+  private func completed(_ packet: [UInt8], on interface: UInt32) -> [UInt8] {
+    guard packet[0] >> 4 == 4 else { return packet }
+    var packet = packet
+    if packet[12..<16].allSatisfy({ $0 == 0 }),
+      let source = sourceAddress(on: interface, version: 4)?.version4
+    {
+      packet.store(source.rawValue, at: 12)
+    }
+    let headerLength = Int(packet[0] & 15) * 4
+    packet.store(0 as UInt16, at: 10)
+    packet.store(InternetChecksum.of(packet.prefix(headerLength)), at: 10)
+    return packet
+  }
+
+  private mutating func transmit(_ packet: [UInt8], on interface: UInt32) {
+    guard let host else { return }
+    if interface == Self.loopback {
+      outbox.append(Transit(host: host, packet: packet, interface: interface))
+    } else if let peer = interfaces[interface]?.peer {
+      guard let host = peer.host else { return }
+      outbox.append(Transit(host: host, packet: packet, interface: peer.interface))
+    } else {
+      interfaces[interface]?.transmitted.append(packet)
+    }
+  }
+
+  private mutating func judge(_ packet: [UInt8], _ pass: Pass, from index: Int, passes: UInt8) -> Judgement {
+    var sink = PortSink(ports: ports)
+    defer { for port in sink.closed { ports.unbind(port) } }
+    return engine.judge(packet.rawSpan, pass, from: index, passes: passes, to: &sink)
+  }
+
+  /// A program writes a packet to a divert socket.
+  ///
+  /// - Returns: 0 or an errno. What becomes of an incoming packet nobody tells, as on BSD.
+  mutating func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt {
+    switch engine.admit(packet, header) {
+    case .refused(let code): return code
+    case .reenters(let reentry):
+      let packet = [UInt8](copying: packet)
+      if reentry.pass.direction == .outgoing {
+        return output(packet, receivedOn: reentry.pass.receiveInterface, reentry: reentry)
+      }
+      input(packet, on: reentry.pass.receiveInterface, reentry: reentry)
+      return 0
+    }
+  }
+
+  func destination(of packet: [UInt8]) -> HostAddress {
+    let fields = PacketFields(parsing: packet.rawSpan)
+    return fields.version == 6 ? HostAddress(fields.destination6) : HostAddress(fields.destination4)
+  }
+}

@@ -1,0 +1,44 @@
+import Divert
+import SimulatedHost
+import TestSupport
+import Testing
+
+/// Three simulated hosts in a row.
+struct SimulatedScenario: ScenarioHost {
+  let a = SimulatedHost(named: "A")
+  let b = SimulatedHost(named: "B", forwards: true)
+  let c = SimulatedHost(named: "C")
+
+  init() throws {
+    try a.addInterface("em0", "192.0.2.1/24")
+    try b.addInterface("em0", "192.0.2.2/24")
+    try b.addInterface("em1", "198.51.100.1/24")
+    try c.addInterface("em0", "198.51.100.2/24")
+    try a.connect("em0", to: b, "em0")
+    try b.connect("em1", to: c, "em0")
+    try a.addRoute(to: "default", on: "em0")
+    try c.addRoute(to: "default", on: "em0")
+  }
+
+  func ipfw(_ command: String) throws -> String { try b.ipfw(command) }
+
+  func open(port: UInt16) throws(SystemError) -> DivertSocket { try DivertSocket(port: port, on: b) }
+
+  func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int {
+    _ = a.takeReceived()  // answers to earlier pings
+    for sequence in 1...UInt16(count) {
+      try a.send(
+        SimulatedPacket.echoRequest(from: "192.0.2.1", to: destination, sequence: sequence))
+      while try programs.reduce(0, { try $0 + $1.step() }) > 0 {}
+    }
+    return a.takeReceived().count { $0.count >= 28 && $0[9] == 1 && $0[20] == 0 }
+  }
+
+  func packets(countedBy rule: UInt16) -> UInt64 { b.counter(ofRule: rule).packets }
+}
+
+struct ScenarioTests {
+  @Test(arguments: Scenario.all) func `on the simulated host`(_ scenario: Scenario) throws {
+    try scenario.play(SimulatedScenario())
+  }
+}
