@@ -57,7 +57,8 @@ let package = Package(
       "LinuxHost",
       on: ["Packets", "Firewall", "DivertEngine", "RuleCompiler", "BPF", "DivertWire", "Kernel"]),
     program(
-      "divertd", on: ["LinuxHost", "Firewall", "DivertEngine", "DivertWire", "Divert", "Kernel", argumentParser]),
+      "divertd",
+      on: ["LinuxHost", "Firewall", "DivertEngine", "DivertWire", "Divert", "Kernel", argumentParser]),
     program("ipfw", on: ["Firewall", "DivertWire", "Kernel", "Divert"]),
     program(
       "divert", target: "DivertTool",
@@ -73,8 +74,12 @@ let package = Package(
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
+    tests(
+      of: "LinuxHost", on: ["Divert", "Kernel", "TestSupport", "divertd", "ipfw", "Traffic"]),
+    .executableTarget(name: "Traffic", path: "Tests/Traffic"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert", "CSystem"],
+      path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],
   swiftLanguageModes: [.v6]

@@ -11,7 +11,8 @@ package enum AssemblerError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .unplacedLabel(let slot): "the jump in slot \(slot) names a label that was never placed"
-    case .jumpTooFar(let slot, let distance): "the jump in slot \(slot) is \(distance) slots long, more than 16 bits hold"
+    case .jumpTooFar(let slot, let distance):
+      "the jump in slot \(slot) is \(distance) slots long, more than 16 bits hold"
     }
   }
 }
@@ -113,7 +114,8 @@ package struct Assembler: ~Copyable {
 
   package mutating func calculate(_ operation: Arithmetic, _ destination: Register, _ value: UInt32) {
     append(
-      Instruction(opcode: 0x04 | operation.rawValue, destination: destination, immediate: Int32(bitPattern: value)))
+      Instruction(
+        opcode: 0x04 | operation.rawValue, destination: destination, immediate: Int32(bitPattern: value)))
   }
 
   package mutating func calculate(_ operation: Arithmetic, _ destination: Register, _ source: Register) {
@@ -136,7 +138,8 @@ package struct Assembler: ~Copyable {
 
   package mutating func load64(_ destination: Register, _ value: UInt64) {
     append(
-      Instruction(opcode: Self.wideLoad, destination: destination, immediate: Int32(truncatingIfNeeded: value)))
+      Instruction(
+        opcode: Self.wideLoad, destination: destination, immediate: Int32(truncatingIfNeeded: value)))
     append(Instruction(opcode: 0, immediate: Int32(truncatingIfNeeded: value >> 32)))
   }
 
@@ -150,7 +153,8 @@ package struct Assembler: ~Copyable {
 
   package mutating func load(_ width: Width, _ destination: Register, from base: Register, _ offset: Int) {
     append(
-      Instruction(opcode: 0x61 | width.rawValue, destination: destination, source: base, offset: Int16(offset)))
+      Instruction(
+        opcode: 0x61 | width.rawValue, destination: destination, source: base, offset: Int16(offset)))
   }
 
   package mutating func store(_ width: Width, _ source: Register, to base: Register, _ offset: Int) {
@@ -188,20 +192,26 @@ package struct Assembler: ~Copyable {
     append(Instruction(opcode: Self.longJump))
   }
 
-  package mutating func jump(if register: Register, _ comparison: Comparison, _ value: UInt32, to label: Label) {
+  package mutating func jump(
+    if register: Register, _ comparison: Comparison, _ value: UInt32, to label: Label
+  ) {
     jumps.append((slots.count, label))
     append(
       Instruction(
         opcode: 0x06 | comparison.rawValue, destination: register, immediate: Int32(bitPattern: value)))
   }
 
-  package mutating func jump(if register: Register, _ comparison: Comparison, _ other: Register, to label: Label) {
+  package mutating func jump(
+    if register: Register, _ comparison: Comparison, _ other: Register, to label: Label
+  ) {
     jumps.append((slots.count, label))
     append(Instruction(opcode: 0x0e | comparison.rawValue, destination: register, source: other))
   }
 
   /// A comparison of all 64 bits, as pointers need it.
-  package mutating func jump64(if register: Register, _ comparison: Comparison, _ value: Int32, to label: Label) {
+  package mutating func jump64(
+    if register: Register, _ comparison: Comparison, _ value: Int32, to label: Label
+  ) {
     jumps.append((slots.count, label))
     append(Instruction(opcode: 0x05 | comparison.rawValue, destination: register, immediate: value))
   }

@@ -47,7 +47,8 @@ func bpfAdvice(_ code: CInt) -> String? {
   switch code {
   case EPERM:
     geteuid() == 0
-      ? "the kernel forbids BPF here (lockdown, a container without CAP_BPF?)" : "run it as root, or give it CAP_BPF and CAP_NET_ADMIN"
+      ? "the kernel forbids BPF here (lockdown, a container without CAP_BPF?)"
+      : "run it as root, or give it CAP_BPF and CAP_NET_ADMIN"
   case ENOSYS: "this kernel was built without CONFIG_BPF_SYSCALL"
   default: nil
   }

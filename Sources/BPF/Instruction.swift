@@ -7,7 +7,8 @@ package struct Instruction: Equatable, Sendable, BitwiseCopyable {
   package var immediate: Int32
 
   package init(
-    opcode: UInt8, destination: Register = .r0, source: Register = .r0, offset: Int16 = 0, immediate: Int32 = 0
+    opcode: UInt8, destination: Register = .r0, source: Register = .r0, offset: Int16 = 0,
+    immediate: Int32 = 0
   ) {
     self.opcode = opcode
     self.registers = destination.rawValue | source.rawValue << 4
@@ -112,7 +113,9 @@ extension Instruction: CustomStringConvertible {
       return "\(prefix)\(destination) \(operation.symbol) \(operand)"
     case 0x05, 0x06:
       switch opcode & 0xf0 {
-      case 0x00: return instructionClass == 0x05 ? "goto \(signedOffset)" : "gotol \(immediate < 0 ? "" : "+")\(immediate)"
+      case 0x00:
+        return instructionClass == 0x05
+          ? "goto \(signedOffset)" : "gotol \(immediate < 0 ? "" : "+")\(immediate)"
       case 0x80: return "call \(immediate)"
       case 0x90: return "exit"
       default:
@@ -121,7 +124,8 @@ extension Instruction: CustomStringConvertible {
         let operand =
           fromRegister
           ? "\(prefix)\(source)"
-          : comparison == .anyBitSet ? "0x\(String(UInt32(bitPattern: immediate), radix: 16))" : "\(immediate)"
+          : comparison == .anyBitSet
+            ? "0x\(String(UInt32(bitPattern: immediate), radix: 16))" : "\(immediate)"
         return "if \(prefix)\(destination) \(comparison.symbol) \(operand) goto \(signedOffset)"
       }
     default: break

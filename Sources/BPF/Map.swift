@@ -76,7 +76,9 @@ package struct Map: ~Copyable, Sendable {
     var key = key
     var value = [UInt8](repeating: 0, count: lookupSize)
     let result = unsafe withUnsafeBytes(of: &key) { key in
-      unsafe value.withUnsafeMutableBytes { value in unsafe call(.mapLookup, key, UnsafeRawPointer(value.baseAddress)) }
+      unsafe value.withUnsafeMutableBytes { value in
+        unsafe call(.mapLookup, key, UnsafeRawPointer(value.baseAddress))
+      }
     }
     return result == 0 ? value : nil
   }
@@ -92,7 +94,8 @@ package struct Map: ~Copyable, Sendable {
     }
   }
 
-  private func call(_ command: BPFCommand, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawPointer?) -> CInt {
+  private func call(_ command: BPFCommand, _ key: UnsafeRawBufferPointer, _ value: UnsafeRawPointer?) -> CInt
+  {
     var attributes = BPFAttributes()
     attributes.store(UInt32(bitPattern: descriptor.number), at: 0)
     unsafe attributes.storeAddress(key.baseAddress, at: 8)

@@ -38,7 +38,8 @@ package struct NetworkInterface: Sendable, Equatable {
     var positions: [UInt32: Int] = [:]
     for (position, interface) in interfaces.enumerated() { positions[interface.index] = position }
     try netlink.dump(type: 22, [UInt8](repeating: 0, count: 8), "list the addresses") { type, message in
-      guard type == 20, message.byteCount >= 8, let position = positions[message.host(at: 4, as: UInt32.self)] else { return }
+      guard type == 20, message.byteCount >= 8, let position = positions[message.host(at: 4, as: UInt32.self)]
+      else { return }
       interfaces[position].addAddress(message)
     }
     return interfaces
@@ -92,6 +93,8 @@ package struct NetworkInterface: Sendable, Equatable {
 }
 
 extension RawSpan {
-  fileprivate var array: [UInt8] { (0..<byteCount).map { unsafe unsafeLoad(fromByteOffset: $0, as: UInt8.self) } }
+  fileprivate var array: [UInt8] {
+    (0..<byteCount).map { unsafe unsafeLoad(fromByteOffset: $0, as: UInt8.self) }
+  }
   fileprivate var text: String { String(decoding: array.prefix { $0 != 0 }, as: UTF8.self) }
 }

@@ -61,7 +61,8 @@ package enum PacketSocket {
       unsafe withUnsafePointer(to: &address) { pointer in
         unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
           unsafe frame.withUnsafeBytes {
-            unsafe sendto(number, $0.baseAddress, $0.count, 0, target, socklen_t(MemoryLayout<sockaddr_ll>.size))
+            unsafe sendto(
+              number, $0.baseAddress, $0.count, 0, target, socklen_t(MemoryLayout<sockaddr_ll>.size))
           }
         }
       }

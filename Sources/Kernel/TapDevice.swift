@@ -13,7 +13,9 @@ package struct TapDevice: ~Copyable, Sendable {
 
   package init(_ name: String) throws(SystemError) {
     let descriptor = Descriptor(
-      owning: try retrying("open /dev/net/tun") { unsafe open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK) })
+      owning: try retrying("open /dev/net/tun") {
+        unsafe open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)
+      })
     var request = InterfaceRequest(name)
     // IFF_TUN_EXCL: an existing device of that name is somebody else's.
     request.flags = UInt16(IFF_TAP | IFF_NO_PI) | 0x8000

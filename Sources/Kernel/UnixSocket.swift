@@ -14,7 +14,9 @@ package enum UnixSocket {
     let descriptor = Descriptor(owning: try retrying("open a socket") { socket(AF_UNIX, type, 0) })
     let number = descriptor.number
     let address = try address(path)
-    _ = try retrying("connect to \(path)") { unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) } }
+    _ = try retrying("connect to \(path)") {
+      unsafe address.withPointer { unsafe Glibc.connect(number, $0, $1) }
+    }
     return descriptor
   }
 
@@ -44,7 +46,9 @@ package enum UnixSocket {
   }
 
   /// Who connected, as the kernel noted it then (SO_PEERCRED).
-  package static func peerCredentials(_ descriptor: borrowing Descriptor) throws(SystemError) -> PeerCredentials {
+  package static func peerCredentials(_ descriptor: borrowing Descriptor) throws(SystemError)
+    -> PeerCredentials
+  {
     // struct ucred: pid, uid, gid.
     var credentials: InlineArray<3, UInt32> = [0, 0, 0]
     var size = socklen_t(12)
@@ -88,7 +92,8 @@ package enum UnixSocket {
     let number = connection.number
     let count = unsafe bytes.withUnsafeBytes { buffer in
       guard let descriptor else {
-        return unsafe Glibc.send(number, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
+        return unsafe Glibc.send(
+          number, buffer.baseAddress, buffer.count, CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
       }
       return unsafe send(buffer, with: descriptor, on: number)
     }
@@ -97,9 +102,12 @@ package enum UnixSocket {
   }
 
   private static func send(_ bytes: UnsafeRawBufferPointer, with descriptor: CInt, on number: CInt) -> Int {
-    var control: ControlBuffer = [20, UInt64(UInt32(SOL_SOCKET)) | 1 << 32, UInt64(UInt32(bitPattern: descriptor))]
+    var control: ControlBuffer = [
+      20, UInt64(UInt32(SOL_SOCKET)) | 1 << 32, UInt64(UInt32(bitPattern: descriptor)),
+    ]
     return unsafe withUnsafeMutableBytes(of: &control) { control in
-      var vector = unsafe iovec(iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+      var vector = unsafe iovec(
+        iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
       return unsafe withUnsafeMutablePointer(to: &vector) { vector in
         var message = unsafe msghdr()
         unsafe message.msg_iov = vector
@@ -155,7 +163,8 @@ package enum UnixSocket {
     address.sun_family = UInt16(AF_UNIX)
     let bytes = Array(path.utf8)
     guard !bytes.isEmpty, bytes.count < 108 else {
-      throw SystemError("use the socket path \(path)", code: ENAMETOOLONG, advice: "a socket's path has at most 107 bytes")
+      throw SystemError(
+        "use the socket path \(path)", code: ENAMETOOLONG, advice: "a socket's path has at most 107 bytes")
     }
     unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
     return Address(bytes: address)

@@ -13,7 +13,8 @@ struct RulePrograms: ~Copyable {
     maps: borrowing HookMaps
   ) throws(HostError) {
     var environment = HookEnvironment(
-      direction: .incoming, linkHeaderLength: linkHeaderLength, secret: secret, upcallInterface: upcallInterface)
+      direction: .incoming, linkHeaderLength: linkHeaderLength, secret: secret,
+      upcallInterface: upcallInterface)
     let incoming = try Self.load("divert_in", ruleSet, host, environment, maps)
     environment.direction = .outgoing
     let outgoing = try Self.load("divert_out", ruleSet, host, environment, maps)

@@ -38,7 +38,8 @@ package final class LinuxHost {
   ///   - settingsFile: Where changed settings are written down.
   package init(_ ruleSet: RuleSet, settingsFile: String) throws(HostError) {
     let settings = try system { () throws(SystemError) in try Settings(path: settingsFile) }
-    let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount)) }
+    let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount))
+    }
     let linkProgram = try Self.linkProgram(secret: secret, maps)
     let link = try system { () throws(SystemError) in
       do throws(SystemError) {
@@ -80,7 +81,9 @@ package final class LinuxHost {
   }
 
   /// The daemon's own socket on `divert0`, which may also deliver to clients and let judged packets pass.
-  private static func daemonSocket(on link: HostLink, _ maps: borrowing HookMaps) throws(SystemError) -> Descriptor {
+  private static func daemonSocket(on link: HostLink, _ maps: borrowing HookMaps) throws(SystemError)
+    -> Descriptor
+  {
     let socket = try PacketSocket.open()
     let rights: SocketRights = [.reinject, .deliver]
     try maps.sockets.update(try PacketSocket.cookie(socket), rights.rawValue)
@@ -105,7 +108,8 @@ package final class LinuxHost {
     for length in linkHeaderLengths {
       programs[length] = RuleProgramsBox(
         try RulePrograms(
-          ruleSet, host: engine.view, linkHeaderLength: length, secret: secret, upcallInterface: upcallLink.index,
+          ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
+          upcallInterface: upcallLink.index,
           maps: maps))
     }
     for (index, hook) in hooks {
@@ -178,7 +182,8 @@ package final class LinuxHost {
     let indexes = Set(hooked.map(\.index))
     for index in hooks.keys where !indexes.contains(index) { hooks[index] = nil }
     let needed = linkHeaderLengths
-    if !programs.isEmpty, !needed.isSubset(of: programs.keys) || changed && engine.ruleSet.mentionsInterfaces {
+    if !programs.isEmpty, !needed.isSubset(of: programs.keys) || changed && engine.ruleSet.mentionsInterfaces
+    {
       try enforce(engine.ruleSet)
     } else if programs.isEmpty {
       for length in needed {
@@ -255,7 +260,8 @@ package final class LinuxHost {
     do throws(PortRefusal) {
       port = try ports.table.choose(wanted)
     } catch {
-      throw SystemError(action, code: error.code, advice: "another program has bound it; end that one, or take another port")
+      throw SystemError(
+        action, code: error.code, advice: "another program has bound it; end that one, or take another port")
     }
     let link = try HostLink("divert\(port)", program: linkProgram)
     try PacketSocket.bind(socket, to: link.index)

@@ -40,7 +40,8 @@ package struct Settings: ~Copyable {
       owning: try retrying("open \(path)") { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) })
     guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else {
       throw SystemError(
-        "start divertd", code: EADDRINUSE, advice: "one is running already (it holds \(path)); stop it first, or use --socket")
+        "start divertd", code: EADDRINUSE,
+        advice: "one is running already (it holds \(path)); stop it first, or use --socket")
     }
     var buffer = [UInt8](repeating: 0, count: 65536)
     let number = file.number

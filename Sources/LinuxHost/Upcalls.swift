@@ -40,7 +40,8 @@ extension LinuxHost {
     var frame = frame
     var span = frame.mutableSpan
     var bytes = unsafe span.mutableBytes
-    header.write(to: &bytes, packetVersion: bytes.bytes.integer(at: FrameHeader.packetOffset, as: UInt8.self) >> 4)
+    header.write(
+      to: &bytes, packetVersion: bytes.bytes.integer(at: FrameHeader.packetOffset, as: UInt8.self) >> 4)
     // What the hook refuses, it counts; the packet is lost as any that cannot be forwarded.
     try? PacketSocket.send(frame, on: upcallSocket, to: upcallInterface)
   }

@@ -44,7 +44,9 @@ package struct LinkHook: ~Copyable {
     static let needsFragmenting: UInt32 = 8
   }
 
-  package static func compile(secret: UInt64, maps: borrowing HookMaps) throws(AssemblerError) -> [Instruction] {
+  package static func compile(secret: UInt64, maps: borrowing HookMaps) throws(AssemblerError)
+    -> [Instruction]
+  {
     var hook = LinkHook(secret: secret)
     hook.tellApart(maps)
     hook.outgoing(maps)
@@ -404,7 +406,9 @@ package struct LinkHook: ~Copyable {
   /// Neighbour redirection drops frames to a group address, and the header's first byte, from the port, may look like
   /// one.
   private mutating func clearAddresses() {
-    for offset in stride(from: 0, to: 12, by: 4) { assembler.store(.word, value: 0, to: .r10, Frame.header + offset) }
+    for offset in stride(from: 0, to: 12, by: 4) {
+      assembler.store(.word, value: 0, to: .r10, Frame.header + offset)
+    }
     assembler.storeBytes(from: Frame.header, count: 12, at: 0)
   }
 

@@ -40,19 +40,17 @@ extension RuleHook {
     makeRoom()
     assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
     assembler.storeSecret(environment.secret)
-    if isOutgoing {
-      // A packet that a socket has written still belongs to it, and no packet socket is shown its own packets: a
-      // clone belongs to nobody. (What is written as incoming is let go by its socket on the way.)
-      let fresh = assembler.makeLabel()
-      assembler.load(.word, .r1, from: .r10, Frame.reinjected)
-      assembler.jump(if: .r1, .equal, 0, to: fresh)
-      assembler.move(.r1, .r6)
-      assembler.move(.r2, .r7)
-      assembler.move(.r3, 0)
-      assembler.call(.cloneRedirect)
-      assembler.steal()
-      assembler.place(fresh)
-    }
+    // A packet that a socket has written still belongs to it, and no packet socket is shown its own packets: a clone
+    // belongs to nobody.
+    let fresh = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.jump(if: .r1, .equal, 0, to: fresh)
+    assembler.move(.r1, .r6)
+    assembler.move(.r2, .r7)
+    assembler.move(.r3, 0)
+    assembler.call(.cloneRedirect)
+    assembler.steal()
+    assembler.place(fresh)
     assembler.move(.r1, .r7)
     assembler.move(.r2, 0)
     assembler.call(.redirect)

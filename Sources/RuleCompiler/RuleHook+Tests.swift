@@ -58,7 +58,8 @@ extension RuleHook {
     clause.terms.reduce(0) { sum, term in
       switch term.test {
       case .sourcePort(let ranges), .destinationPort(let ranges): sum + 8 + 3 * ranges.count
-      case .received(let match), .transmitted(let match), .via(let match): sum + 8 + 2 * indexes(of: match).count
+      case .received(let match), .transmitted(let match), .via(let match):
+        sum + 8 + 2 * indexes(of: match).count
       default: sum + 32
       }
     }

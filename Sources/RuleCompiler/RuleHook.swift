@@ -118,7 +118,9 @@ package struct RuleHook: ~Copyable {
       }
       translate(entry, maps)
     }
-    if let last = starts.last, last.number != RuleSet.defaultNumber { judgeAboveInUserSpace(from: last.number) }
+    if let last = starts.last, last.number != RuleSet.defaultNumber {
+      judgeAboveInUserSpace(from: last.number)
+    }
     assembler.place(restarted)
     restart(starts[...])
   }

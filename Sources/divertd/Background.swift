@@ -8,9 +8,13 @@ enum Background {
   /// Returns when the daemon is ready; exits as it did when it could not start.
   static func start(_ arguments: [String]) throws {
     var ends: InlineArray<2, CInt> = [0, 0]
-    guard unsafe withUnsafeMutablePointer(to: &ends, { pointer in
-      unsafe pointer.withMemoryRebound(to: CInt.self, capacity: 2) { unsafe pipe($0) }
-    }) == 0 else { throw SystemError("start divertd in the background") }
+    guard
+      unsafe withUnsafeMutablePointer(
+        to: &ends,
+        { pointer in
+          unsafe pointer.withMemoryRebound(to: CInt.self, capacity: 2) { unsafe pipe($0) }
+        }) == 0
+    else { throw SystemError("start divertd in the background") }
     let (reading, writing) = (ends[0], ends[1])
     _ = fcntl(reading, F_SETFD, FD_CLOEXEC)
 
@@ -20,7 +24,7 @@ enum Background {
     unsafe posix_spawnattr_setflags(&attributes, 0x80)  // POSIX_SPAWN_SETSID: the terminal's end is not ours
     let words = arguments + ["--ready-descriptor", String(writing)]
     var pointers = unsafe words.map { unsafe strdup($0) } + [nil]
-    defer { for unsafe pointer in unsafe pointers { unsafe free(pointer) } }
+    defer { for unsafepointer in unsafe pointers { unsafe free(pointer) } }
     var process: pid_t = 0
     // Not /proc/self/exe itself: the process would be called `exe`.
     let code = unsafe posix_spawn(&process, try executablePath(), nil, &attributes, &pointers, environ)
@@ -39,7 +43,8 @@ enum Background {
     let count = try retrying("find this program") {
       unsafe path.withUnsafeMutableBufferPointer { buffer in
         guard let start = buffer.baseAddress else { return -1 }
-        return unsafe readlink("/proc/self/exe", UnsafeMutableRawPointer(start).assumingMemoryBound(to: CChar.self), buffer.count)
+        return unsafe readlink(
+          "/proc/self/exe", UnsafeMutableRawPointer(start).assumingMemoryBound(to: CChar.self), buffer.count)
       }
     }
     return String(decoding: path.prefix(count), as: UTF8.self)

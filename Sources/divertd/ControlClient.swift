@@ -42,7 +42,9 @@ final class ControlClient {
       unsent += bytes
       return sent == nil
     }
-    guard let count = UnixSocket.sendWithoutWaiting(bytes[...], descriptor: sent, on: descriptor) else { return false }
+    guard let count = UnixSocket.sendWithoutWaiting(bytes[...], descriptor: sent, on: descriptor) else {
+      return false
+    }
     unsent = Array(bytes[count...])
     return true
   }

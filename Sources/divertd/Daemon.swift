@@ -98,7 +98,9 @@ struct Daemon: ~Copyable {
       isRunning = false
       return
     }
-    guard let rulesFile else { return complain("SIGHUP: there is no rules file to read; start divertd with --rules") }
+    guard let rulesFile else {
+      return complain("SIGHUP: there is no rules file to read; start divertd with --rules")
+    }
     do {
       try host.enforce(Self.load(rulesFile, defaultAction))
     } catch {
@@ -132,13 +134,16 @@ struct Daemon: ~Copyable {
     do throws(SystemError) {
       switch message {
       case .open:
-        guard client.credentials.user == 0 else { throw SystemError("open a divert socket", code: EPERM, advice: "run the program as root") }
+        guard client.credentials.user == 0 else {
+          throw SystemError("open a divert socket", code: EPERM, advice: "run the program as root")
+        }
         let (number, link) = try host.openSocket()
         let socket = Descriptor(owning: number)
         return client.send(.opened(link: link), descriptor: socket.number)
       case .bind(let port):
         guard port == 0 || port >= 1024 || client.credentials.user == 0 else {
-          throw SystemError("bind divert port \(port)", code: EACCES, advice: "ports below 1024 are the superuser's")
+          throw SystemError(
+            "bind divert port \(port)", code: EACCES, advice: "ports below 1024 are the superuser's")
         }
         guard let socket = client.takeDescriptor() else {
           throw SystemError("bind divert port \(port)", code: EBADF)

@@ -26,7 +26,9 @@ struct Divertd: ParsableCommand {
   @Option(name: .customLong("default"), help: "What rule 65535 does: allow or deny.")
   var defaultAction = DefaultAction.allow
 
-  @Option(name: .customLong("for"), help: "End by itself after so many seconds: for work over a line that rules might cut.")
+  @Option(
+    name: .customLong("for"),
+    help: "End by itself after so many seconds: for work over a line that rules might cut.")
   var seconds: UInt32?
 
   @Option(help: "Where to listen for control messages (DIVERT_SOCKET, else \(ControlConnection.usualPath)).")
@@ -38,7 +40,9 @@ struct Divertd: ParsableCommand {
   enum DefaultAction: String, ExpressibleByArgument { case allow, deny }
 
   func run() throws {
-    guard geteuid() == 0 else { throw fail("start divertd: Operation not permitted; run it as root", exit: 77) }
+    guard geteuid() == 0 else {
+      throw fail("start divertd: Operation not permitted; run it as root", exit: 77)
+    }
     guard foreground || readyDescriptor != nil else { return try Background.start(CommandLine.arguments) }
     raiseDescriptorLimit()
     do {

@@ -84,7 +84,9 @@ struct AssemblerTests {
     Encoding("*(u32 *)(r10 -4) = 7", [0x62, 0x0a, 0xfc, 0xff, 7, 0, 0, 0]) {
       $0.store(.word, value: 7, to: .r10, -4)
     },
-    Encoding("lock *(u64 *)(r0 +8) += r1", [0xdb, 0x10, 8, 0, 0, 0, 0, 0]) { $0.atomicAdd64(.r1, to: .r0, 8) },
+    Encoding("lock *(u64 *)(r0 +8) += r1", [0xdb, 0x10, 8, 0, 0, 0, 0, 0]) {
+      $0.atomicAdd64(.r1, to: .r0, 8)
+    },
     Encoding("call 1", [0x85, 0, 0, 0, 1, 0, 0, 0]) { $0.call(.mapLookup) },
     Encoding("exit", [0x95, 0, 0, 0, 0, 0, 0, 0]) { $0.exit() },
   ]

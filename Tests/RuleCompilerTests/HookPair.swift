@@ -26,7 +26,8 @@ struct HookPair: ~Copyable {
     for interface in host.interfaces {
       for address in interface.addresses4 { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
       for address in interface.addresses6 {
-        try maps.local6.update([address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
+        try maps.local6.update(
+          [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
       }
     }
     for port: UInt32 in 2000...2003 { try maps.ports.update(port, UInt32(1)) }
@@ -43,7 +44,9 @@ struct HookPair: ~Copyable {
     self.outgoing = outgoing
   }
 
-  func judge(_ packet: [UInt8], _ direction: Direction, after tag: UInt16, secret: UInt64 = Self.secret) throws -> Outcome {
+  func judge(_ packet: [UInt8], _ direction: Direction, after tag: UInt16, secret: UInt64 = Self.secret)
+    throws -> Outcome
+  {
     let etherType: [UInt8] = (packet.first ?? 0) >> 4 == 6 ? [0x86, 0xdd] : [0x08, 0x00]
     var frame = [UInt8](repeating: 0, count: 12) + etherType + packet
     // The kernel refuses test frames shorter than an IP header: as on a wire, short ones are padded.
@@ -69,7 +72,8 @@ struct HookPair: ~Copyable {
     case 7:
       let result = run.frame
       guard let header = FrameHeader(parsing: result.span.bytes) else { return .gone }
-      return header.operation == .upcall ? .upcall(at: header.tag) : .diverted(port: header.port, tag: header.tag)
+      return header.operation == .upcall
+        ? .upcall(at: header.tag) : .diverted(port: header.port, tag: header.tag)
     default: throw SystemError("understand the hook's answer \(run.result)", code: 22)
     }
   }

@@ -32,7 +32,8 @@ struct HookTests {
         let found = try hooks.judge(packet, direction, after: restart)
         #expect(
           found == wanted,
-          "seed \(seed), round \(round), packet \(number) \(packet), restart \(restart), \(pass), \(ruleSet.entries)")
+          "seed \(seed), round \(round), packet \(number) \(packet), restart \(restart), \(pass), \(ruleSet.entries)"
+        )
         if found != wanted { return }
       }
     }
@@ -72,7 +73,8 @@ struct HookTests {
   @Test func `rules beyond the limit of instructions go up`() throws {
     var ruleSet = RuleSet(default: .allow)
     for number: UInt16 in 1...50 {
-      ruleSet = try ruleSet.adding(Rule(number: number, action: .deny, clauses: [Clause(.protocolNumber(6))])).0
+      ruleSet = try ruleSet.adding(Rule(number: number, action: .deny, clauses: [Clause(.protocolNumber(6))]))
+        .0
     }
     let hooks = try HookPair(ruleSet, host: HostView(), instructionLimit: 100)
     guard case .upcall(let at) = try hooks.judge(udp, .incoming, after: 0) else {

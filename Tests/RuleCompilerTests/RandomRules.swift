@@ -59,9 +59,11 @@ extension RandomNumberGenerator {
     switch Int.random(in: 0..<4, using: &self) {
     case 0: return .me
     case 1:
-      let mask6 = IPv6Address(high: .max << UInt64.random(in: 0...63, using: &self), low: Bool.random(using: &self) ? .max : 0)
+      let mask6 = IPv6Address(
+        high: .max << UInt64.random(in: 0...63, using: &self), low: Bool.random(using: &self) ? .max : 0)
       let address = address6()
-      return .network6(IPv6Address(high: address.high & mask6.high, low: address.low & mask6.low), mask: mask6)
+      return .network6(
+        IPv6Address(high: address.high & mask6.high, low: address.low & mask6.low), mask: mask6)
     default: return .network4(IPv4Address(rawValue: address4() & mask), mask: mask)
     }
   }
@@ -83,7 +85,9 @@ extension RandomNumberGenerator {
       : IPv6Address(high: 0x2001_0db8_0000_0000, low: UInt64.random(in: 0...3, using: &self))
   }
 
-  private mutating func protocolNumber() -> UInt8 { [1, 6, 17, 47, 58, 132, 136].randomElement(using: &self) ?? 17 }
+  private mutating func protocolNumber() -> UInt8 {
+    [1, 6, 17, 47, 58, 132, 136].randomElement(using: &self) ?? 17
+  }
 
   /// Mostly sound, now and then cut, padded or with one byte changed.
   mutating func packet() -> [UInt8] {
@@ -101,7 +105,9 @@ extension RandomNumberGenerator {
     }
     var packet = Bool.random(using: &self) ? ipv4(transport) : ipv6(transport)
     switch Int.random(in: 0..<10, using: &self) {
-    case 0: packet[Int.random(in: 0..<min(packet.count, 60), using: &self)] = UInt8.random(in: .min ... .max, using: &self)
+    case 0:
+      packet[Int.random(in: 0..<min(packet.count, 60), using: &self)] = UInt8.random(
+        in: .min ... .max, using: &self)
     case 1: packet += [0, 0, 0]
     default: break
     }
@@ -113,7 +119,8 @@ extension RandomNumberGenerator {
   private mutating func ipv4(_ transport: [UInt8]) -> [UInt8] {
     let options = Int.random(in: 0..<4, using: &self) == 0 ? Int.random(in: 1...10, using: &self) * 4 : 0
     let length = 20 + options + transport.count
-    let fragment = Int.random(in: 0..<6, using: &self) == 0 ? UInt16.random(in: 0...2, using: &self) | 0x2000 : 0
+    let fragment =
+      Int.random(in: 0..<6, using: &self) == 0 ? UInt16.random(in: 0...2, using: &self) | 0x2000 : 0
     var packet: [UInt8] = [
       UInt8(0x45 + options / 4), 0, UInt8(length >> 8), UInt8(length & 255), 0, 1, UInt8(fragment >> 8),
       UInt8(fragment & 255), 64, protocolNumber(), 0, 0,
@@ -131,7 +138,8 @@ extension RandomNumberGenerator {
       let kind: UInt8 = [0, 43, 60, 44, 51].randomElement(using: &self) ?? 0
       var header: [UInt8] = [next, 0, 0, 0, 0, 0, 0, 0]
       switch kind {
-      case 44: header[3] = Int.random(in: 0..<3, using: &self) == 0 ? UInt8.random(in: 0...3, using: &self) * 8 : 0
+      case 44:
+        header[3] = Int.random(in: 0..<3, using: &self) == 0 ? UInt8.random(in: 0...3, using: &self) * 8 : 0
       case 51:
         header[1] = 1
         header += [0, 0, 0, 0]
@@ -147,7 +155,9 @@ extension RandomNumberGenerator {
     var packet: [UInt8] = [0x60, 0, 0, 0, UInt8(payload.count >> 8), UInt8(payload.count & 255), next, 64]
     for address in [address6(), address6()] {
       for half in [address.high, address.low] {
-        for shift in stride(from: UInt64(56), through: 0, by: -8) { packet.append(UInt8(truncatingIfNeeded: half >> shift)) }
+        for shift in stride(from: UInt64(56), through: 0, by: -8) {
+          packet.append(UInt8(truncatingIfNeeded: half >> shift))
+        }
       }
     }
     return packet + payload

@@ -26,3 +26,13 @@ static inline int csystem_bpf(int command, void *attributes, unsigned size) {
 static inline int csystem_ioctl(int descriptor, unsigned long request, void *argument) {
   return ioctl(descriptor, request, argument);
 }
+
+/// setns(2) is hidden behind _GNU_SOURCE.
+static inline int csystem_setns(int descriptor, int type) {
+  return (int)syscall(SYS_setns, descriptor, type);
+}
+
+/// pipe2(2) is hidden behind _GNU_SOURCE.
+static inline int csystem_pipe2(int ends[2], int flags) {
+  return (int)syscall(SYS_pipe2, ends, flags);
+}

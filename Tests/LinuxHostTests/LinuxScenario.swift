@@ -1,0 +1,135 @@
+import Divert
+import Foundation
+import Kernel
+import TestSupport
+import Testing
+
+/// Three network namespaces in a row, with divertd in the middle one.
+final class LinuxScenario: ScenarioHost {
+  let a: Namespace
+  let b: Namespace
+  let c: Namespace
+  let daemon: RunningDaemon
+
+  init(_ options: [String] = []) throws {
+    a = try Namespace()
+    b = try Namespace()
+    c = try Namespace()
+    try Namespace.connect(a, "vethA", "192.0.2.1/24", b, "em0", "192.0.2.2/24")
+    try Namespace.connect(c, "vethC", "198.51.100.2/24", b, "em1", "198.51.100.1/24")
+    try a.run("ip", "route", "add", "default", "via", "192.0.2.2")
+    try c.run("ip", "route", "add", "default", "via", "198.51.100.1")
+    try b.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+    daemon = try RunningDaemon(in: b, options)
+  }
+
+  let saysWhyRefused = false
+
+  func ipfw(_ command: String) throws -> String { try daemon.ipfw(command) }
+
+  func open(port: UInt16) throws(SystemError) -> DivertSocket {
+    try DivertSocket(port: port, on: DivertDaemon(path: daemon.socket))
+  }
+
+  func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int {
+    let ping = try a.start(["ping", "-n", "-c", String(count), "-i", "0.02", "-W", "1", destination])
+    let running = Flag()
+    let workers = programs.map { program in
+      let worker = Thread {
+        while running.isSet {
+          // A refused packet is that packet's error, and the loop guard's refusal is what some scenarios want.
+          _ = try? program.step(wait: .milliseconds(20))
+        }
+        running.left()
+      }
+      worker.start()
+      return worker
+    }
+    let output = ping.result().output
+    running.clear(waitFor: workers.count)
+    guard let summary = output.split(separator: "\n").first(where: { $0.contains("packets transmitted") }),
+      let received = summary.split(separator: ",").dropFirst().first?.split(separator: " ").first.flatMap({
+        Int($0)
+      })
+    else {
+      throw ProcessFailure(words: ["ping"], result: ProcessResult(status: 1, output: output, errors: ""))
+    }
+    return received
+  }
+
+  func packets(countedBy rule: UInt16) throws -> UInt64 {
+    let lines = try ipfw("show \(rule)").split(separator: "\n")
+    return lines.reduce(0) { $0 + (UInt64($1.split(separator: " ")[1]) ?? 0) }
+  }
+}
+
+/// What the threads of a ping ask: whether it still runs.
+private final class Flag: @unchecked Sendable {
+  private let condition = NSCondition()
+  private var value = true
+  private var gone = 0
+
+  var isSet: Bool { condition.withLock { value } }
+
+  func left() {
+    condition.withLock {
+      gone += 1
+      condition.signal()
+    }
+  }
+
+  func clear(waitFor count: Int) {
+    condition.withLock {
+      value = false
+      while gone < count { condition.wait() }
+    }
+  }
+}
+
+/// divertd in a namespace, with a control socket of its own.
+final class RunningDaemon {
+  let socket: String
+  let process: LeashedProcess
+  private let namespace: Namespace
+  private let directory: URL
+
+  init(in namespace: Namespace, _ options: [String] = []) throws {
+    self.namespace = namespace
+    directory = FileManager.default.temporaryDirectory.appending(path: "divert-test-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    socket = directory.appending(path: "divertd.sock").path
+    process = try namespace.start([Programs.path("divertd"), "--foreground", "--socket", socket] + options)
+    try waitForSocket()
+  }
+
+  deinit {
+    process.signal(SIGTERM)
+    process.result()
+    try? FileManager.default.removeItem(at: directory)
+  }
+
+  /// The socket appears when everything is in place; its directory tells (inotify).
+  private func waitForSocket() throws {
+    let watch = inotify_init1(CInt(O_CLOEXEC))
+    defer { close(watch) }
+    inotify_add_watch(watch, directory.path, 0x80 | 0x100)  // IN_MOVED_TO, IN_CREATE
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while !FileManager.default.fileExists(atPath: socket) {
+      guard kill(process.identifier, 0) == 0 else {
+        throw ProcessFailure(words: ["divertd"], result: process.result())
+      }
+      var query = pollfd(fd: watch, events: Int16(POLLIN), revents: 0)
+      poll(&query, 1, 200)
+      if query.revents != 0 { read(watch, &buffer, buffer.count) }
+    }
+  }
+
+  var environment: [String: String] { ["DIVERT_SOCKET": socket] }
+
+  @discardableResult
+  func ipfw(_ command: String) throws -> String {
+    try namespace.run(
+      [Programs.path("ipfw")] + command.split(separator: " ").map(String.init), environment: environment
+    ).output
+  }
+}
