@@ -69,10 +69,12 @@ let package = Package(
     tests(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
     tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
-    tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
+    tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"], path: "Tests/TestSupport",
       swiftSettings: commonSettings),

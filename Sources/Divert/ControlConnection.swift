@@ -38,7 +38,8 @@ package struct ControlConnection: ~Copyable, Sendable {
       do throws(ControlMessageError) {
         answer = try ControlMessage.next(from: &received)
       } catch {
-        throw SystemError("understand divertd", code: EPROTO, advice: "is it of another version than this program?")
+        throw SystemError(
+          "understand divertd", code: EPROTO, advice: "is it of another version than this program?")
       }
       if let answer {
         if case .failed(let code, let text) = answer { throw SystemError(answered: text, code: code) }
@@ -61,6 +62,7 @@ extension SystemError {
   /// What divertd said: its text names action and advice, separated as in ``description``.
   fileprivate init(answered text: String, code: Int32) {
     let parts = text.split(separator: "; ", maxSplits: 1)
-    self.init(String(parts.first ?? "ask divertd"), code: code, advice: parts.count > 1 ? String(parts[1]) : nil)
+    self.init(
+      String(parts.first ?? "ask divertd"), code: code, advice: parts.count > 1 ? String(parts[1]) : nil)
   }
 }

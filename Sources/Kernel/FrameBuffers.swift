@@ -107,7 +107,15 @@ private let waitForOne: CInt = 0x10000
     return unsafe Int(messages.load(fromByteOffset: Self.lengthOffset(slot), as: UInt32.self))
   }
 
-  /// The frame in a slot.
+  /// The frame in a slot, to be looked at.
+  @inlinable @_lifetime(borrow self)
+  package func bytes(_ slot: Int) -> RawSpan {
+    let length = min(length(of: slot), FrameBuffers.slotSize)
+    let span = unsafe RawSpan(_unsafeStart: start + slot * FrameBuffers.slotSize, byteCount: length)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  /// The frame in a slot, to be changed.
   @inlinable @_lifetime(&self)
   package mutating func frame(_ slot: Int) -> MutableRawSpan {
     let length = min(length(of: slot), FrameBuffers.slotSize)
