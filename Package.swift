@@ -70,13 +70,15 @@ let package = Package(
     tests(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
     tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
-    tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport"]),
+    tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost", on: ["Divert", "Kernel", "TestSupport", "divertd", "ipfw", "Traffic"]),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert", "CSystem"],
       path: "Tests/TestSupport",

@@ -31,6 +31,9 @@ public struct DivertSocket: ~Copyable, Sendable {
   /// is not to be touched.
   public let writer: DivertWriter
 
+  /// For select(2), poll(2) and epoll(7): it can be read when packets wait. Not to be read or closed.
+  public var fileDescriptor: CInt { connection.descriptor.number }
+
   private let connection: Connection
   private var buffers: FrameBuffers
   private var readiness: Readiness?
@@ -113,18 +116,26 @@ public struct DivertSocket: ~Copyable, Sendable {
 
   /// Takes what is there, and leaves in the buffers only what is for this socket.
   private mutating func receive(wait: Bool) throws(SystemError) -> Int {
-    let frameCount = try buffers.receive(from: connection.descriptor.number, wait: wait)
+    while true {
+      let frameCount = try buffers.receive(from: connection.descriptor.number, wait: wait)
+      let count = try keepWanted()
+      if count > 0 || frameCount == 0 {
+        received += UInt64(count)
+        return count
+      }
+    }
+  }
+
+  private mutating func keepWanted() throws(SystemError) -> Int {
     var frames = buffers.frames
     var count = 0
-    for slot in 0..<frameCount {
+    for slot in 0..<frames.count {
       // A host in this process ends the conversation by closing its end.
       guard frames.length(of: slot) > 0 else { throw SystemError("read packets", code: ENETDOWN) }
-      let frame = frames.frame(slot)
-      let length = Self.wanted(frame.bytes)
+      let length = Self.wanted(frames.bytes(slot))
       frames.truncate(slot, to: length)
       if length > 0 { count += 1 }
     }
-    received += UInt64(count)
     return count
   }
 

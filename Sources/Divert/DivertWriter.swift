@@ -148,20 +148,41 @@ extension FrameHeader {
   /// Writes the packet in a frame that was read, or makes the frame one that can be sent.
   @_lifetime(frame: copy frame)
   fileprivate static func reinject(_ frame: inout MutableRawSpan, on way: DivertChannel.Way) -> Outcome {
-    guard var header = FrameHeader(parsing: frame.bytes) else { return .dropped }
-    if let code = header.prepareReinjection(of: frame.bytes.extracting(droppingFirst: packetOffset)) {
+    if case .call(let host) = way { return reinject(frame.bytes, on: host) }
+    let operation: UInt8 = frame.bytes.integer(at: Offset.operation)
+    guard operation != 0 else { return .dropped }
+    // What stays as it is in the header stays: port, tag, interface, version and EtherType.
+    let flags = Flags(rawValue: frame.bytes.integer(at: Offset.flags))
+    let passes: UInt8 = frame.bytes.integer(at: Offset.passes)
+    let interface: UInt32 = frame.bytes.integer(at: Offset.interface)
+    let outgoing = flags.contains(.outgoing)
+    if let code = Reinjection.refusal(
+      of: frame.bytes.extracting(droppingFirst: packetOffset), outgoing: outgoing)
+      ?? refusal(outgoing, interface, passes)
+    {
       return .refused(code)
     }
-    if case .call(let host) = way {
-      let code = host.reinject(frame.bytes.extracting(droppingFirst: packetOffset), header)
-      return code == 0 ? .written : .refused(code)
-    }
-    header.write(to: &frame, packetVersion: frame.bytes.integer(at: packetOffset, as: UInt8.self) >> 4)
-    if header.flags.contains(.outgoing) {
+    frame.store(flags.subtracting(.tee).rawValue, at: Offset.flags)
+    frame.store(passes + 1, at: Offset.passes)
+    frame.store(Operation.reinject.rawValue, at: Offset.operation)
+    if outgoing {
       var packet = frame._mutatingExtracting(droppingFirst: packetOffset)
       Reinjection.setHeaderChecksum(&packet)
     }
     return .toBeSent
+  }
+
+  private static func reinject(_ frame: RawSpan, on host: any InProcessHost) -> Outcome {
+    guard var header = FrameHeader(parsing: frame) else { return .dropped }
+    let packet = frame.extracting(droppingFirst: packetOffset)
+    if let code = header.prepareReinjection(of: packet) { return .refused(code) }
+    let code = host.reinject(packet, header)
+    return code == 0 ? .written : .refused(code)
+  }
+
+  private static func refusal(_ outgoing: Bool, _ interface: UInt32, _ passes: UInt8) -> CInt? {
+    guard outgoing || interface != 0 else { return EADDRNOTAVAIL }
+    return passes < passLimit ? nil : ELOOP
   }
 
   /// Makes the header of a packet that was read, or of a new one, the header of one that is written.
@@ -170,8 +191,7 @@ extension FrameHeader {
   mutating func prepareReinjection(of packet: RawSpan) -> CInt? {
     let outgoing = flags.contains(.outgoing)
     if let code = Reinjection.refusal(of: packet, outgoing: outgoing) { return code }
-    guard outgoing || interface != 0 else { return EADDRNOTAVAIL }
-    guard passes < Self.passLimit else { return ELOOP }
+    if let code = Self.refusal(outgoing, interface, passes) { return code }
     passes += 1
     operation = .reinject
     flags.remove(.tee)

@@ -17,7 +17,7 @@ package enum Reinjection {
   ///
   /// As on BSD, that is all: bytes behind the packet's own length are cut off, and an incoming packet with
   /// a header that makes no sense is accepted, then dropped like one from the wire.
-  @inlinable
+  @inlinable @inline(__always)
   package static func refusal(of packet: RawSpan, outgoing: Bool) -> CInt? {
     let count = packet.byteCount
     guard count >= 20 else { return EINVAL }
@@ -36,7 +36,7 @@ package enum Reinjection {
   /// How long a packet is by its own header: shorter than what was received where a link padded it.
   ///
   /// Never more than there is, and all there is if the header makes no sense.
-  @inlinable
+  @inlinable @inline(__always)
   package static func length(of packet: RawSpan) -> Int {
     let count = packet.byteCount
     guard count >= 20 else { return count }
@@ -62,8 +62,8 @@ package enum Reinjection {
     let length = Int(first & 15) * 4
     guard first >> 4 == 4, length >= 20, length <= packet.byteCount else { return }
     packet.store(0 as UInt16, at: 10)
-    var sum: UInt64 = 0
-    var offset = 0
+    var sum = Self.sum20(packet.bytes)
+    var offset = 20
     while offset < length {
       sum += UInt64(packet.bytes.integer(at: offset, as: UInt32.self))
       offset += 4
@@ -73,5 +73,14 @@ package enum Reinjection {
     sum = (sum & 0xffff) + (sum >> 16)
     sum = (sum & 0xffff) + (sum >> 16)
     packet.store(~UInt16(truncatingIfNeeded: sum), at: 10)
+  }
+
+  /// The sum of the first 20 bytes as 32-bit words: most headers have no more.
+  @inlinable @inline(__always)
+  static func sum20(_ header: RawSpan) -> UInt64 {
+    let first = header.integer(at: 0, as: UInt64.self)
+    let second = header.integer(at: 8, as: UInt64.self)
+    let third = UInt64(header.integer(at: 16, as: UInt32.self))
+    return (first >> 32) + (first & 0xffff_ffff) + (second >> 32) + (second & 0xffff_ffff) + third
   }
 }

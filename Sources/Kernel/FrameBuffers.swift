@@ -98,17 +98,25 @@ private let waitForOne: CInt = 0x10000
 
   /// Where slot n's length lies among the messages: written out for code that is inlined where C is not seen,
   /// and compared with C's layout by ``FrameBuffers``.
-  @inlinable static func lengthOffset(_ slot: Int) -> Int { slot * 64 + 56 }
+  @inlinable @inline(__always) static func lengthOffset(_ slot: Int) -> Int { slot * 64 + 56 }
 
   /// How long the frame in a slot is; 0 if it was discarded.
-  @inlinable
+  @inlinable @inline(__always)
   package func length(of slot: Int) -> Int {
     precondition(slot >= 0 && slot < count)
     return unsafe Int(messages.load(fromByteOffset: Self.lengthOffset(slot), as: UInt32.self))
   }
 
-  /// The frame in a slot.
-  @inlinable @_lifetime(&self)
+  /// The frame in a slot, to be looked at.
+  @inlinable @inline(__always) @_lifetime(borrow self)
+  package func bytes(_ slot: Int) -> RawSpan {
+    let length = min(length(of: slot), FrameBuffers.slotSize)
+    let span = unsafe RawSpan(_unsafeStart: start + slot * FrameBuffers.slotSize, byteCount: length)
+    return unsafe _overrideLifetime(span, borrowing: self)
+  }
+
+  /// The frame in a slot, to be changed.
+  @inlinable @inline(__always) @_lifetime(&self)
   package mutating func frame(_ slot: Int) -> MutableRawSpan {
     let length = min(length(of: slot), FrameBuffers.slotSize)
     let span = unsafe MutableRawSpan(
@@ -117,7 +125,7 @@ private let waitForOne: CInt = 0x10000
   }
 
   /// Shortens a frame; 0 discards it.
-  @inlinable @_lifetime(self: copy self)
+  @inlinable @inline(__always) @_lifetime(self: copy self)
   package mutating func truncate(_ slot: Int, to length: Int) {
     precondition(slot >= 0 && slot < count && length <= FrameBuffers.slotSize)
     unsafe messages.storeBytes(of: UInt32(length), toByteOffset: Self.lengthOffset(slot), as: UInt32.self)

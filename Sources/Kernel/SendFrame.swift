@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// Sends one frame that lies in two pieces.
