@@ -7,7 +7,8 @@ package struct Program: ~Copyable, Sendable {
 
   /// Loads without a log, and only if that failed again with one, to say why.
   package init(_ name: String, _ instructions: [Instruction]) throws(ProgramError) {
-    let license: StaticString = "GPL"  // redirect_neigh, ktime and others are for GPL-compatible programs only
+    // Neighbour redirection, clocks and other helpers are for GPL-compatible programs only.
+    let license: StaticString = "GPL"
     var log: [UInt8] = []
     while true {
       var attributes = BPFAttributes()

@@ -24,7 +24,7 @@ enum Background {
     unsafe posix_spawnattr_setflags(&attributes, 0x80)  // POSIX_SPAWN_SETSID: the terminal's end is not ours
     let words = arguments + ["--ready-descriptor", String(writing)]
     var pointers = unsafe words.map { unsafe strdup($0) } + [nil]
-    defer { for unsafepointer in unsafe pointers { unsafe free(pointer) } }
+    defer { unsafe pointers.forEach { unsafe free($0) } }
     var process: pid_t = 0
     // Not /proc/self/exe itself: the process would be called `exe`.
     let code = unsafe posix_spawn(&process, try executablePath(), nil, &attributes, &pointers, environ)

@@ -25,7 +25,8 @@ struct Daemon: ~Copyable {
     // A stop that comes while hooks are put in place waits until they can be taken away.
     let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
     let ruleSet = try Self.load(rulesFile, defaultAction)
-    let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)  // RTMGRP_LINK, IPv4, IPv6
+    // RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+    let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)
     let host = try LinuxHost(ruleSet, settingsFile: "\(socketPath).state")
     let listener = try UnixSocket.listen(at: socketPath)
     self.host = host

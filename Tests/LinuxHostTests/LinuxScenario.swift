@@ -25,6 +25,7 @@ final class LinuxScenario: ScenarioHost {
 
   let saysWhyRefused = false
 
+  @discardableResult
   func ipfw(_ command: String) throws -> String { try daemon.ipfw(command) }
 
   func open(port: UInt16) throws(SystemError) -> DivertSocket {
@@ -93,12 +94,17 @@ final class RunningDaemon {
   private let namespace: Namespace
   private let directory: URL
 
-  init(in namespace: Namespace, _ options: [String] = []) throws {
+  /// - Parameter socket: The place of an earlier one, if it is to be this one's.
+  init(in namespace: Namespace, _ options: [String] = [], socket: String? = nil) throws {
     self.namespace = namespace
-    directory = FileManager.default.temporaryDirectory.appending(path: "divert-test-\(UUID().uuidString)")
+    directory =
+      socket.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
+      ?? FileManager.default.temporaryDirectory.appending(path: "divert-test-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    socket = directory.appending(path: "divertd.sock").path
-    process = try namespace.start([Programs.path("divertd"), "--foreground", "--socket", socket] + options)
+    self.socket = directory.appending(path: "divertd.sock").path
+    try? FileManager.default.removeItem(atPath: self.socket)
+    process = try namespace.start(
+      [Programs.path("divertd"), "--foreground", "--socket", self.socket] + options)
     try waitForSocket()
   }
 

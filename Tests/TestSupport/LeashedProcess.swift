@@ -12,6 +12,7 @@ package final class LeashedProcess: @unchecked Sendable {
   private let output: CInt
   private let errors: CInt
   private var read: [UInt8] = []
+  private var readErrors: [UInt8] = []
   private var status: CInt?
   /// Of the program itself.
   package let identifier: Int32
@@ -79,14 +80,22 @@ package final class LeashedProcess: @unchecked Sendable {
   }
 
   /// The next line that it prints.
-  package func line() throws -> String {
+  package func line() throws -> String { try line(of: output, &read) }
+
+  /// The next line that it prints to standard error.
+  package func errorLine() throws -> String { try line(of: errors, &readErrors) }
+
+  private func line(of descriptor: CInt, _ read: inout [UInt8]) throws -> String {
     while true {
       if let end = read.firstIndex(of: 10) {
         defer { read.removeFirst(end + 1) }
         return String(decoding: read[..<end], as: UTF8.self)
       }
-      let more = Self.some(of: output)
-      guard !more.isEmpty else { throw ProcessFailure(words: words, result: result()) }
+      let more = Self.some(of: descriptor)
+      guard !more.isEmpty else {
+        throw ProcessFailure(
+          words: words, result: ProcessResult(status: end(), output: "", errors: "no more lines"))
+      }
       read += more
     }
   }
@@ -97,7 +106,7 @@ package final class LeashedProcess: @unchecked Sendable {
   @discardableResult
   package func result() -> ProcessResult {
     read += Self.all(of: output)
-    let text = Self.all(of: errors)
+    let text = readErrors + Self.all(of: errors)
     return ProcessResult(
       status: end(), output: String(decoding: read, as: UTF8.self),
       errors: String(decoding: text, as: UTF8.self))
