@@ -47,6 +47,7 @@ let package = Package(
     room("Packets"),
     room("Firewall", on: ["Packets"]),
     room("Kernel", on: ["CSystem"]),
+    room("Namespaces", on: ["Kernel", "CSystem"]),
     room("BPF", on: ["Kernel", "CSystem"]),
     room("RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel"]),
     room("DivertWire", on: ["Packets"]),
@@ -76,11 +77,11 @@ let package = Package(
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
-      of: "LinuxHost", on: ["Divert", "Kernel", "TestSupport", "divertd", "ipfw", "Traffic"]),
+      of: "LinuxHost", on: ["Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic"]),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert", "CSystem"],
+      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],

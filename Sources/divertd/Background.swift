@@ -3,39 +3,17 @@ import Glibc
 import Kernel
 
 /// The daemon as a process of its own: the program starts itself anew, in a session of its own, and waits until it is
-/// ready. (A forked Swift program is none that works, so this is not fork().)
+/// ready.
 enum Background {
   /// Returns when the daemon is ready; exits as it did when it could not start.
   static func start(_ arguments: [String]) throws {
-    var ends: InlineArray<2, CInt> = [0, 0]
-    guard
-      unsafe withUnsafeMutablePointer(
-        to: &ends,
-        { pointer in
-          unsafe pointer.withMemoryRebound(to: CInt.self, capacity: 2) { unsafe pipe($0) }
-        }) == 0
-    else { throw SystemError("start divertd in the background") }
-    let (reading, writing) = (ends[0], ends[1])
-    _ = fcntl(reading, F_SETFD, FD_CLOEXEC)
-
-    var attributes = posix_spawnattr_t()
-    unsafe posix_spawnattr_init(&attributes)
-    defer { unsafe posix_spawnattr_destroy(&attributes) }
-    unsafe posix_spawnattr_setflags(&attributes, 0x80)  // POSIX_SPAWN_SETSID: the terminal's end is not ours
-    let words = arguments + ["--ready-descriptor", String(writing)]
-    var pointers = unsafe words.map { unsafe strdup($0) } + [nil]
-    defer { unsafe pointers.forEach { unsafe free($0) } }
-    var process: pid_t = 0
+    let ready = try Pipe()
     // Not /proc/self/exe itself: the process would be called `exe`.
-    let code = unsafe posix_spawn(&process, try executablePath(), nil, &attributes, &pointers, environ)
-    guard code == 0 else { throw SystemError("start divertd in the background", code: code) }
-    _ = close(writing)
-
-    var byte: UInt8 = 0
-    if try retrying("wait for divertd", { unsafe read(reading, &byte, 1) }) == 1 { return }
-    var status: CInt = 0
-    _ = try retrying("wait for divertd", { unsafe waitpid(process, &status, 0) })
-    throw ExitCode(status & 0x7f == 0 ? (status >> 8) & 0xff : 70)
+    let child = try spawn(
+      try executablePath(), arguments + ["--ready-descriptor", "3"], descriptors: [(ready.writing.number, 3)],
+      inNewSession: true)
+    guard readSome(of: ready.keepReading()).isEmpty else { return }
+    throw ExitCode(waitForEnd(of: child))
   }
 
   private static func executablePath() throws(SystemError) -> String {

@@ -1,5 +1,6 @@
 import Divert
 import Foundation
+import Namespaces
 import TestSupport
 import Testing
 

@@ -1,4 +1,5 @@
 import Foundation
+import Namespaces
 import TestSupport
 import Testing
 

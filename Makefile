@@ -1,0 +1,47 @@
+# `make` lists what there is; everything sets itself up on a fresh machine (apt packages too, when root).
+PREFIX ?= /usr/local
+SWIFT ?= swift
+DESTDIR ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build test demo bench format check install uninstall clean
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup:
+	@scripts/setup
+
+build: ## Builds divertd, ipfw and divert into .build/release
+	$(SWIFT) build -c release
+
+test: setup ## Runs all tests; those on the kernel need root
+	scripts/test
+
+demo: setup build ## A tour: real packets on this kernel as root, else on the simulated host
+	.build/release/divert demo
+
+bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
+	$(SWIFT) run -c release --skip-build Bench
+
+format: ## Formats the sources
+	$(SWIFT) format -i -r Sources Tests Benchmarks Package.swift
+
+check: ## Format, warnings, unsafe code outside the listed files
+	scripts/check
+
+install: ## Installs programs, systemd unit and documentation below PREFIX (/usr/local)
+	$(SWIFT) build -c release --static-swift-stdlib --product divertd
+	$(SWIFT) build -c release --static-swift-stdlib --product ipfw
+	$(SWIFT) build -c release --static-swift-stdlib --product divert
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
+	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+
+uninstall: ## Takes the installation back
+	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+
+clean: ## Removes what was built
+	rm -rf .build
