@@ -79,6 +79,9 @@ let package = Package(
     tests(
       of: "LinuxHost", on: ["Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic"]),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
+    .executableTarget(
+      name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
+      path: "Benchmarks/Bench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"],

@@ -1,0 +1,116 @@
+import Glibc
+import Kernel
+import Namespaces
+
+/// Diverted against undiverted traffic between namespaces, side by side in one run: rounds of all variants one after
+/// the other, medians with least and most.
+@main
+struct Bench {
+  static func main() throws {
+    guard geteuid() == 0 else {
+      print("bench: needs root, for namespaces and divertd")
+      exit(77)
+    }
+    let host = try BenchHost()
+    let rounds = 5
+    print("Linux \(try readSmallFile("/proc/sys/kernel/osrelease").dropLast()), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) CPUs; medians of \(rounds) [least–most]; × is against undiverted in the same round\n")
+
+    for (title, direction) in [("64-byte UDP in", Direction.incoming), ("64-byte UDP out", .outgoing)] {
+      var table = Table(title, unit: "k packets/s", extra: "CPU µs a packet, all / program")
+      for _ in 0..<rounds {
+        for variant in Variant.allCases {
+          let measured = try host.withVariant(variant, direction, "udp", port: 7002) { program in
+            try host.flood(variant, direction, program)
+          }
+          table.add(variant.name, measured)
+        }
+      }
+      table.print()
+    }
+    for (title, direction) in [("one TCP stream in", Direction.incoming), ("one TCP stream out", .outgoing)] {
+      var table = Table(title, unit: "Mbit/s", extra: "CPU µs a kilobyte, all / program")
+      for _ in 0..<rounds {
+        for variant in Variant.allCases {
+          let measured = try host.withVariant(variant, direction, "tcp", port: 7003) { program in
+            try host.stream(variant, direction, program)
+          }
+          table.add(variant.name, measured)
+        }
+      }
+      table.print()
+    }
+    print("memory, most resident: divertd \(host.daemonMemory) KiB, divert pass \(host.programMemory) KiB")
+  }
+}
+
+enum Direction { case incoming, outgoing }
+
+enum Variant: CaseIterable {
+  /// Between two hosts that know nothing of divertd.
+  case undiverted
+  /// Through the hooks, with a rule that does not match.
+  case hooked
+  case diverted
+
+  var name: String {
+    switch self {
+    case .undiverted: "undiverted"
+    case .hooked: "hooks, not diverted"
+    case .diverted: "divert pass"
+    }
+  }
+}
+
+struct Measurement {
+  /// In the table's unit.
+  var rate: Double
+  /// CPU microseconds of the machine, and of the passing program.
+  var cost: Double
+  var programCost: Double
+}
+
+struct Table {
+  private let title: String
+  private let unit: String
+  private let extra: String
+  private var order: [String] = []
+  private var rows: [String: [Measurement]] = [:]
+
+  init(_ title: String, unit: String, extra: String) {
+    (self.title, self.unit, self.extra) = (title, unit, extra)
+  }
+
+  mutating func add(_ name: String, _ measurement: Measurement) {
+    if rows[name] == nil { order.append(name) }
+    rows[name, default: []].append(measurement)
+  }
+
+  func print() {
+    Swift.print("| \(title) | \(unit) | × | \(extra) |\n|---|---|---|---|")
+    let base = rows[order[0]] ?? []
+    for name in order {
+      let row = rows[name] ?? []
+      let ratios = zip(row, base).map { $0.rate / $1.rate }
+      Swift.print(
+        "| \(name) | \(spread(row.map(\.rate), digits: 0)) | \(spread(ratios, digits: 2)) | "
+          + "\(decimal(median(row.map(\.cost)), 2)) / \(decimal(median(row.map(\.programCost)), 2)) |")
+    }
+    Swift.print()
+  }
+
+  private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+  private func spread(_ values: [Double], digits: Int) -> String {
+    let sorted = values.sorted()
+    return "\(decimal(median(values), digits)) [\(decimal(sorted[0], digits))–\(decimal(sorted[sorted.count - 1], digits))]"
+  }
+
+  private func decimal(_ value: Double, _ digits: Int) -> String {
+    var scale = 1.0
+    for _ in 0..<digits { scale *= 10 }
+    let scaled = Int((value * scale).rounded())
+    guard digits > 0 else { return String(scaled) }
+    let fraction = String(scaled % Int(scale))
+    return "\(scaled / Int(scale))." + String(repeating: "0", count: digits - fraction.count) + fraction
+  }
+}
