@@ -6,7 +6,16 @@ import Namespaces
 /// the other, medians with least and most.
 @main
 struct Bench {
-  static func main() throws {
+  static func main() {
+    do {
+      try run()
+    } catch {
+      print("bench: \(error)")
+      exit(1)
+    }
+  }
+
+  private static func run() throws {
     guard geteuid() == 0 else {
       print("bench: needs root, for namespaces and divertd")
       exit(77)

@@ -31,7 +31,7 @@ final class BenchHost {
   private var environment: [String: String] { ["DIVERT_SOCKET": socket] }
 
   private func ipfw(_ words: String) throws {
-    try b.run([Programs.path("ipfw"), "-q", words], environment: environment)
+    try b.run([Programs.path("ipfw"), "-q"] + words.split(separator: " ").map(String.init), environment: environment)
   }
 
   var daemonMemory: Int { memory(of: daemon.identifier) }
