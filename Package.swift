@@ -75,6 +75,7 @@ let package = Package(
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
+    tests(of: "DivertTool", on: ["Divert", "SimulatedHost", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost", on: ["Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic"]),

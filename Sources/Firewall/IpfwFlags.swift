@@ -61,7 +61,8 @@ package struct IpfwFlags: Equatable, Sendable {
     case "a": showsCounters = true
     case "b": isBrief = true
     case "c": isCompact = true
-    case "d", "e", "i", "v": break  // dynamic rules, table values: there are none yet; -e never meant anything
+    // dynamic rules and table values: there are none yet; -e never meant anything
+    case "d", "e", "i", "v": break
     case "D": showsOnlyDynamic = true
     case "f": isForced = true
     case "h": asksForHelp = true

@@ -15,3 +15,16 @@ extension MutableRawSpan {
     storeBytes(of: value.bigEndian, toByteOffset: offset, as: Integer.self)
   }
 }
+
+extension RawSpan {
+  /// A copy.
+  public var byteArray: [UInt8] { (0..<byteCount).map { integer(at: $0) } }
+}
+
+extension MutableRawSpan {
+  /// Stores bytes as they are; traps outside the span.
+  @_lifetime(self: copy self)
+  public mutating func store(_ bytes: [UInt8], at offset: Int) {
+    for (index, byte) in bytes.enumerated() { store(byte, at: offset + index) }
+  }
+}
