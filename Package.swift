@@ -78,7 +78,8 @@ let package = Package(
     tests(of: "DivertTool", on: ["Divert", "SimulatedHost", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
-      of: "LinuxHost", on: ["Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic"]),
+      of: "LinuxHost",
+      on: ["Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic"]),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],

@@ -22,7 +22,9 @@ struct Bench {
     }
     let host = try BenchHost()
     let rounds = 5
-    print("Linux \(try readSmallFile("/proc/sys/kernel/osrelease").dropLast()), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) CPUs; medians of \(rounds) [least–most]; × is against undiverted in the same round\n")
+    print(
+      "Linux \(try readSmallFile("/proc/sys/kernel/osrelease").dropLast()), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) CPUs; medians of \(rounds) [least–most]; × is against undiverted in the same round\n"
+    )
 
     for (title, direction) in [("64-byte UDP in", Direction.incoming), ("64-byte UDP out", .outgoing)] {
       var table = Table(title, unit: "k packets/s", extra: "CPU µs a packet, all / program")
@@ -111,7 +113,8 @@ struct Table {
 
   private func spread(_ values: [Double], digits: Int) -> String {
     let sorted = values.sorted()
-    return "\(decimal(median(values), digits)) [\(decimal(sorted[0], digits))–\(decimal(sorted[sorted.count - 1], digits))]"
+    return
+      "\(decimal(median(values), digits)) [\(decimal(sorted[0], digits))–\(decimal(sorted[sorted.count - 1], digits))]"
   }
 
   private func decimal(_ value: Double, _ digits: Int) -> String {

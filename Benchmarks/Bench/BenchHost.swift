@@ -31,7 +31,8 @@ final class BenchHost {
   private var environment: [String: String] { ["DIVERT_SOCKET": socket] }
 
   private func ipfw(_ words: String) throws {
-    try b.run([Programs.path("ipfw"), "-q"] + words.split(separator: " ").map(String.init), environment: environment)
+    try b.run(
+      [Programs.path("ipfw"), "-q"] + words.split(separator: " ").map(String.init), environment: environment)
   }
 
   var daemonMemory: Int { memory(of: daemon.identifier) }
@@ -69,7 +70,9 @@ final class BenchHost {
     }
   }
 
-  private func ends(_ variant: Variant, _ direction: Direction) -> (from: Namespace, to: Namespace, address: String) {
+  private func ends(_ variant: Variant, _ direction: Direction) -> (
+    from: Namespace, to: Namespace, address: String
+  ) {
     let other = variant == .undiverted ? c : b
     let network = variant == .undiverted ? "198.51.100" : "192.0.2"
     return direction == .incoming ? (a, other, "\(network).2") : (other, a, "\(network).1")
@@ -130,10 +133,12 @@ private struct Clock {
   private static func read(_ process: Int32?) -> (Double, Double) {
     let tick = 1_000_000 / Double(sysconf(CInt(_SC_CLK_TCK)))
     // user, nice, system, idle, iowait, irq, softirq
-    let machine = ((try? readSmallFile("/proc/stat")) ?? "").prefix { $0 != "\n" }.split(separator: " ").compactMap { Double($0) }
+    let machine = ((try? readSmallFile("/proc/stat")) ?? "").prefix { $0 != "\n" }.split(separator: " ")
+      .compactMap { Double($0) }
     let busy = machine.count > 6 ? machine[0] + machine[1] + machine[2] + machine[5] + machine[6] : 0
     guard let process, let text = try? readSmallFile("/proc/\(process)/stat"),
-      let after = text.split(separator: ")").last?.split(separator: " ").map({ Double($0) ?? 0 }), after.count > 12
+      let after = text.split(separator: ")").last?.split(separator: " ").map({ Double($0) ?? 0 }),
+      after.count > 12
     else { return (busy * tick, 0) }
     return (busy * tick, (after[11] + after[12]) * tick)
   }

@@ -29,9 +29,11 @@ package final class LeashedProcess: Sendable {
     let errors = try Pipe()
     let number = try Pipe()
     shell = try spawn(
-      "/bin/sh", ["sh", "-c", Self.script, "leash"] + words, variables: environment.map { "\($0.key)=\($0.value)" },
+      "/bin/sh", ["sh", "-c", Self.script, "leash"] + words,
+      variables: environment.map { "\($0.key)=\($0.value)" },
       descriptors: [
-        (leash.reading.number, 0), (output.writing.number, 1), (errors.writing.number, 2), (number.writing.number, 3),
+        (leash.reading.number, 0), (output.writing.number, 1), (errors.writing.number, 2),
+        (number.writing.number, 3),
       ])
     self.words = words
     self.leash = Mutex(leash.keepWriting())
@@ -54,7 +56,8 @@ package final class LeashedProcess: Sendable {
 
   private func line(of stream: Stream) throws -> String {
     guard let line = stream.line() else {
-      throw ProcessFailure(words: words, result: ProcessResult(status: end(), output: "", errors: "no more lines"))
+      throw ProcessFailure(
+        words: words, result: ProcessResult(status: end(), output: "", errors: "no more lines"))
     }
     return line
   }

@@ -74,7 +74,8 @@ import Testing
     #expect(try echo.line() == "ready")
     // MAC addresses that look like the header of a packet judged to its end; the mark and tc_index by a filter on the
     // peer's egress, as far as a veth carries them.
-    let target = try host.b.run("cat", "/sys/class/net/em0/address").output.dropLast()
+    let link = try host.b.run("ip", "-o", "link", "show", "em0").output.split(separator: " ")
+    let target = try #require(link.drop { $0 != "link/ether" }.dropFirst().first)
     try host.a.run("ip", "neigh", "replace", "192.0.2.2", "lladdr", String(target), "dev", "vethA")
     try host.a.run("ip", "link", "set", "vethA", "address", "02:00:ff:ff:05:01")
     try host.a.run("tc", "qdisc", "add", "dev", "vethA", "clsact")
