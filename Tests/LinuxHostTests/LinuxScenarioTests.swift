@@ -1,3 +1,4 @@
+import Namespaces
 import TestSupport
 import Testing
 
