@@ -64,6 +64,8 @@ package enum HookEvent: UInt32, CaseIterable, Sendable {
   case noRoute
   /// Written as outgoing and larger than the route's MTU.
   case tooBig
+  /// A header that makes no sense: denied before any rule.
+  case unreadable
 }
 
 /// What a hook has to know about an interface, 8 bytes.

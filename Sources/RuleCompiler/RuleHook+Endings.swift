@@ -9,9 +9,13 @@ extension RuleHook {
     assembler.place(letGo)
     assembler.answer(Answer.next)
 
+    let gone = assembler.makeLabel()
     assembler.place(deny)
     countRule(maps)
+    assembler.jump(to: gone)
     assembler.place(refuse)
+    assembler.count(.unreadable, maps, key: Frame.key)
+    assembler.place(gone)
     // A dropped outgoing packet would be an error to its sender (ENOBUFS); a denied one is just gone.
     if isOutgoing { assembler.steal() } else { assembler.answer(Answer.drop) }
 

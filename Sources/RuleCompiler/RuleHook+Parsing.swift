@@ -47,6 +47,7 @@ extension RuleHook {
     assembler.jump(if: .r3, .less, 20, to: refuse)
     assembler.load(.halfword, .r2, from: .r10, Frame.header + 2)
     assembler.swapBigEndian(.r2, bits: 16)
+    readLengthOfGiant(.r2, start)
     assembler.jump(if: .r2, .less, .r3, to: refuse)
     requirePresent(.r2, start)
     assembler.store(.word, .r2, to: .r10, Frame.bytes)
@@ -78,6 +79,7 @@ extension RuleHook {
     assembler.jump(if: .r1, .notEqual, 6, to: refuse)
     assembler.load(.halfword, .r2, from: .r10, Frame.header + 4)
     assembler.swapBigEndian(.r2, bits: 16)
+    readLengthOfGiant(.r2, start + 40)
     assembler.store(.word, .r2, to: .r10, Frame.transportLength)
     assembler.calculate(.add, .r2, 40)
     requirePresent(.r2, start)
@@ -219,6 +221,18 @@ extension RuleHook {
     assembler.calculate(.add, .r2, .r1)
     assembler.store(.word, .r2, to: .r10, Frame.bytes)
     assembler.place(single)
+  }
+
+  /// A super-packet of more than 65 535 bytes says 0 in its length field (BIG TCP, and retransmissions over loopback):
+  /// it is as long as it is, and is cut to wire size on its way to a socket. Changes r1.
+  private mutating func readLengthOfGiant(_ length: Register, _ start: Int) {
+    let said = assembler.makeLabel()
+    assembler.jump(if: length, .notEqual, 0, to: said)
+    assembler.load(.word, .r1, from: .r6, Context.segments)
+    assembler.jump(if: .r1, .less, 2, to: said)
+    assembler.load(.word, length, from: .r6, Context.length)
+    assembler.calculate(.subtract, length, UInt32(start))
+    assembler.place(said)
   }
 
   /// Refuses a packet that claims more IP bytes (in the register) than there are; changes r1.
