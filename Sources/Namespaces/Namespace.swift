@@ -44,7 +44,7 @@ package final class Namespace: Sendable {
 
   /// Does something with this thread inside the namespace. The thread comes back, or the process ends: any other
   /// work on it would be somewhere else than it thinks.
-  package func entered<Result>(_ body: () throws -> Result) throws -> Result {
+  package func entered<Result: ~Copyable>(_ body: () throws -> Result) throws -> Result {
     let home = unsafe open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)
     let target = unsafe open(path, O_RDONLY | O_CLOEXEC)
     defer {

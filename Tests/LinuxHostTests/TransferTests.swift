@@ -1,3 +1,4 @@
+import BPF
 import Foundation
 import Namespaces
 import TestSupport
@@ -72,21 +73,32 @@ import Testing
     try host.ipfw("add 100 deny udp from any to any 7002 in")
     let echo = try host.b.start([Programs.path("Traffic"), "udp-echo", "7002"])
     #expect(try echo.line() == "ready")
-    // MAC addresses that look like the header of a packet judged to its end; the mark and tc_index by a filter on the
-    // peer's egress, as far as a veth carries them.
-    let link = try host.b.run("ip", "-o", "link", "show", "em0").output.split(separator: " ")
-    let target = try #require(link.drop { $0 != "link/ether" }.dropFirst().first)
-    try host.a.run("ip", "neigh", "replace", "192.0.2.2", "lladdr", String(target), "dev", "vethA")
+    // A source address that looks like the header of a packet judged to its end, and everything that a program on the
+    // peer's egress can write beside a packet: whatever of it crosses the veth, it has not the secret.
     try host.a.run("ip", "link", "set", "vethA", "address", "02:00:ff:ff:05:01")
-    try host.a.run("tc", "qdisc", "add", "dev", "vethA", "clsact")
-    try host.a.run(
-      "tc", "filter", "add", "dev", "vethA", "egress", "matchall", "action", "skbedit", "mark", "65535",
-      "priority", "1:1")
+    let forgery = try host.a.entered { try Forgery(on: "vethA") }
     let result = try host.a.run(
       [Programs.path("Traffic"), "udp-window", "192.0.2.2", "7002", "100", "64", "10"], expecting: 1)
     #expect(result.output == "10 0\n")
     #expect(try host.packets(countedBy: 100) == 10)
+    #expect(forgery.isAttached)
     echo.signal(SIGKILL)
+  }
+}
+
+/// Fills mark, priority, tc_index and cb of all packets that leave by an interface.
+private struct Forgery: ~Copyable {
+  private let link: Link
+  var isAttached: Bool { link.descriptor.number >= 0 }
+
+  init(on interface: String) throws {
+    var program = Assembler()
+    program.move32(.r2, .max)
+    // Offsets in struct __sk_buff: mark, tc_index, cb[0]...cb[4].
+    for offset in [8, 44, 48, 52, 56, 60, 64] { program.store(.word, .r2, to: .r1, offset) }
+    program.move(.r0, -1)
+    program.exit()
+    link = try Link(Program("forgery", program.finish()), to: if_nametoindex(interface), .egress)
   }
 }
 
