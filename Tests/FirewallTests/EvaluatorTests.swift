@@ -23,7 +23,7 @@ struct EvaluatorTests {
   static let forwarded = Pass(direction: .outgoing, receiveInterface: 2, transmitInterface: 3)
 
   enum Sort: String, CaseIterable, Sendable {
-    case tcp, udp, echo, udp6, echo6, laterFragment, gre, sctp, udplite, own, own6
+    case tcp, udp, echo, udp6, echo6, unreachable6, laterFragment, gre, sctp, udplite, own, own6
 
     func bytes() throws -> [UInt8] {
       let ports: [UInt8] = [0x04, 0xd2, 0, 53, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -33,6 +33,7 @@ struct EvaluatorTests {
       case .echo: try Sample.icmp("10.0.0.1", "10.1.2.3", type: 8)
       case .udp6: try Sample.udp("2001:db8::7", 1234, "2001:db8:1::8", 53)
       case .echo6: try Sample.icmp("2001:db8::7", "2001:db8:1::8", type: 128)
+      case .unreachable6: try Sample.icmp("2001:db8::7", "2001:db8:1::8", type: 1)
       case .laterFragment:
         try Sample.packet(17, "10.0.0.1", "10.1.2.3", ports, fragmentOffset: 1480)
       case .gre: try Sample.packet(47, "10.0.0.1", "10.1.2.3", ports)
@@ -127,6 +128,7 @@ struct EvaluatorTests {
     Row("icmp from any to any icmptypes 0,3,11", .echo, inEth0, false),
     Row("ip from any to any icmptypes 8,0", .echo, inEth0, true),
     Row("ip from any to any icmptypes 8", .echo6, inEth0, false),
+    Row("ip from any to any icmptypes 1", .unreachable6, inEth0, false),
     Row("ip from any to any not icmptypes 8", .tcp, inEth0, true),
     Row("icmptypes 0,1,2,3,4,5,6,7,8,9,10", .laterFragment, inEth0, false),
     // several together
