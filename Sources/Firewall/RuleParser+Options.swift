@@ -115,7 +115,7 @@ extension RuleParser {
 
   /// At most 84 bytes with a blank behind each word, whatever the message says (ipfw2.c, `fill_comment`).
   private mutating func comment() throws(RuleError) -> String {
-    let text = words.joined(separator: " ")
+    let text = words.flatMap { $0.split { $0.isWhitespace } }.joined(separator: " ")
     guard text.utf8.count + 1 <= 84 else { throw RuleError("comment too long (max 80 chars)", .badData) }
     words = []
     return text

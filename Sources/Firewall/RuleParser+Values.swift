@@ -192,6 +192,10 @@ extension RuleParser {
       }
       return .address(address)
     }
+    // a listing has to read back; ipfw takes anything here
+    guard !word.isEmpty, !word.contains(where: \.isWhitespace) else {
+      throw RuleError("invalid interface name ``\(word)''", .badData)
+    }
     let name = String(decoding: word.utf8.prefix(15), as: UTF8.self)
     return Glob.isPattern(name) ? .pattern(name) : .name(name)
   }

@@ -144,6 +144,17 @@ struct RuleErrorsTests {
     #expect(parser.warnings == warnings)
   }
 
+  @Test func `words with blanks inside do not spoil the listing`() throws {
+    var parser = RuleParser(["allow", "in", "//", "two  words\n65535", ""], names: .builtIn)
+    #expect(try parser.rule().comment == "two words 65535")
+    for name in ["", "a b", "eth0\n00001 allow"] {
+      #expect(throws: RuleError("invalid interface name ``\(name)''", .badData)) {
+        var parser = RuleParser(["allow", "recv", name], names: .builtIn)
+        _ = try parser.rule()
+      }
+    }
+  }
+
   @Test func `as many ports as ipfw has room for, and as long a comment`() throws {
     let ports = (1...62).map(String.init).joined(separator: ",")
     let comment = String(repeating: "x", count: 83)
