@@ -25,7 +25,7 @@ bench: setup build ## Diverted against undiverted traffic, side by side, in unde
 	$(SWIFT) run -c release --skip-build Bench
 
 format: ## Formats the sources
-	$(SWIFT) format -i -r Sources Tests Benchmarks Package.swift
+	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Package.swift
 
 check: ## Format, warnings, unsafe code outside the listed files
 	scripts/check

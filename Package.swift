@@ -79,7 +79,11 @@ let package = Package(
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost",
-      on: ["BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic"]),
+      on: [
+        "BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
+        "Pings",
+      ]),
+    .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],

@@ -120,7 +120,7 @@ extension LinuxScenario {
   }
 
   /// A port's link exists from the moment it is bound; the kernel says when (`ip monitor`).
-  private func waitForLink(_ name: String, _ process: LeashedProcess) throws {
+  func waitForLink(_ name: String, _ process: LeashedProcess) throws {
     let monitor = try b.start(["ip", "monitor", "link"])
     while try b.run(["ip", "link", "show", name], expecting: nil).status != 0 {
       guard kill(process.identifier, 0) == 0 else {

@@ -1,0 +1,78 @@
+import DivertWire
+import TestSupport
+import Testing
+
+struct ControlMessageTests {
+  /// In the order of the examples in docs/control-messages.md, which speaks to other implementers.
+  static let examples: [ControlMessage] = [
+    .open, .bind(port: 2000), .bound(port: 2000, link: 7), .ipfw(words: ["list"]),
+    .result(status: 0, output: "ok.\n", errors: ""), .failed(code: 98, text: "bind divert port 2000"),
+  ]
+
+  @Test func `the page's examples are what is sent and read`() throws {
+    let blocks = try readPage("docs/control-messages.md").components(between: "```")
+    #expect(blocks.count == Self.examples.count)
+    for (block, message) in zip(blocks, Self.examples) {
+      let bytes = hex(block)
+      #expect(message.bytes == bytes, "\(message)")
+      var received = bytes
+      #expect(try ControlMessage.next(from: &received) == message)
+      #expect(received.isEmpty)
+    }
+  }
+
+  static let all: [ControlMessage] =
+    examples + [
+      .opened(link: .max), .bind(port: 0), .ipfw(words: []), .ipfw(words: ["", "add", "dürfen"]),
+      .result(status: -1, output: String(repeating: "x", count: 100_000), errors: "\n"),
+      .failed(code: 1, text: ""),
+    ]
+
+  @Test(arguments: all) func `what is written is read, however it was cut`(_ message: ControlMessage) throws {
+    let bytes = message.bytes
+    let next = ControlMessage.open.bytes
+    for cut in [0, 1, 3, 4, 5, bytes.count / 2, bytes.count - 1] where cut < bytes.count {
+      var received = Array(bytes[..<cut])
+      #expect(try ControlMessage.next(from: &received) == nil)
+      received += bytes[cut...] + next
+      #expect(try ControlMessage.next(from: &received) == message)
+      #expect(try ControlMessage.next(from: &received) == .open)
+      #expect(received.isEmpty)
+    }
+  }
+
+  static let nonsense = [
+    "00000000", "ffffffff", "00000001 63", "00000002 01 00", "00000002 02 07", "00000004 02 07d0 00",
+    "00000005 03 00000004", "00000006 03 00000001 ff", "00000003 82 07d0",
+  ]
+
+  @Test(arguments: nonsense) func `what is no message is refused`(_ text: String) {
+    var received = hex(text)
+    #expect(throws: ControlMessageError.self) { try ControlMessage.next(from: &received) }
+  }
+
+  @Test func `random bytes never crash the reader`() {
+    var random = SeededGenerator()
+    for round in 0..<20_000 {
+      var received = random.bytes(Int.random(in: 0...40, using: &random))
+      if received.count >= 4 { (received[0], received[1], received[2]) = (0, 0, 0) }
+      let before = received
+      while let message = try? ControlMessage.next(from: &received) {
+        #expect(before.count >= message.bytes.count, "seed \(testSeed), round \(round), \(before)")
+      }
+    }
+  }
+}
+
+extension String {
+  /// What stands between each pair of marks.
+  fileprivate func components(between mark: String) -> [String] {
+    var parts: [String] = []
+    var rest = self[...]
+    while let start = rest.firstRange(of: mark), let end = rest[start.upperBound...].firstRange(of: mark) {
+      parts.append(String(rest[start.upperBound..<end.lowerBound]))
+      rest = rest[end.upperBound...]
+    }
+    return parts
+  }
+}
