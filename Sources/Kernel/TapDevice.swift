@@ -12,6 +12,10 @@ package struct TapDevice: ~Copyable, Sendable {
   package static let maximumMTU: CInt = 65521
 
   package init(_ name: String) throws(SystemError) {
+    guard unsafe access("/dev/net/tun", F_OK) == 0 else {
+      throw SystemError(
+        "open /dev/net/tun", advice: "the kernel lacks TUN; try `modprobe tun`, or build it with CONFIG_TUN")
+    }
     let descriptor = Descriptor(
       owning: try retrying("open /dev/net/tun") {
         unsafe open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK)

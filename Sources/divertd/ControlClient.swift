@@ -15,6 +15,10 @@ final class ControlClient {
     self.descriptor = descriptor
   }
 
+  /// The superuser may send rule files; of others nothing long is expected, and they are not to fill our memory.
+  private var longestMessage: Int { credentials.user == 0 ? ControlMessage.maximumLength : 65_536 }
+  private static let mostUnsent = 64 << 20
+
   var waitsForRoom: Bool { !unsent.isEmpty }
 
   /// Reads what has come.
@@ -24,7 +28,7 @@ final class ControlClient {
     guard let (bytes, number) = try? UnixSocket.receive(on: descriptor) else { return false }
     if let number { handedOver = Descriptor(owning: number) }
     received += bytes
-    return !bytes.isEmpty
+    return !bytes.isEmpty && received.count <= longestMessage
   }
 
   /// The next whole message, nil while there is none; throws for what is none.
@@ -40,7 +44,7 @@ final class ControlClient {
     let bytes = message.bytes
     guard unsent.isEmpty else {
       unsent += bytes
-      return sent == nil
+      return sent == nil && unsent.count <= Self.mostUnsent
     }
     guard let count = UnixSocket.sendWithoutWaiting(bytes[...], descriptor: sent, on: descriptor) else {
       return false

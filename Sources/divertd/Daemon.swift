@@ -65,6 +65,8 @@ struct Daemon: ~Copyable {
       if waiting.isReadable(host.upcallSocket.number) { host.handleUpcalls() }
       if waiting.isReadable(listener.number) {
         while let connection = UnixSocket.accept(listener) {
+          // More than anybody needs: the rest is hung up on, so that descriptors are left for ports and interfaces.
+          guard clients.count < 1024 else { continue }
           if let client = ControlClient(connection) { clients.append(client) }
         }
       }
