@@ -34,7 +34,7 @@ final class LinuxScenario: ScenarioHost {
   }
 
   func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int {
-    let ping = try a.start(["ping", "-n", "-c", String(count), "-i", "0.02", "-W", "1", destination])
+    let ping = try a.start(["ping", "-n", "-c", String(count), "-i", "0.02", "-W", "2", destination])
     let running = Flag()
     let workers = programs.map { program in
       let worker = Thread {
