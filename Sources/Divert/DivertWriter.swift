@@ -165,10 +165,6 @@ extension FrameHeader {
     frame.store(flags.subtracting(.tee).rawValue, at: Offset.flags)
     frame.store(passes + 1, at: Offset.passes)
     frame.store(Operation.reinject.rawValue, at: Offset.operation)
-    if outgoing {
-      var packet = frame._mutatingExtracting(droppingFirst: packetOffset)
-      Reinjection.setHeaderChecksum(&packet)
-    }
     return .toBeSent
   }
 
@@ -198,20 +194,12 @@ extension FrameHeader {
     return nil
   }
 
-  /// Sends a frame whose packet stays as it is: the IP header's checksum is set in a copy of that header.
+  /// Sends a frame whose packet lies elsewhere. The header checksum of an outgoing packet is the host's to set.
   fileprivate func sendFrame(with packet: RawSpan, to descriptor: CInt) throws(SystemError) {
-    let first = packet.integer(at: 0, as: UInt8.self)
-    let length = min(Int(first & 15) * 4, packet.byteCount)
-    let copied = flags.contains(.outgoing) && first >> 4 == 4 ? length : 0
-    var storage = InlineArray<80, UInt8>(repeating: 0)
+    var storage = InlineArray<14, UInt8>(repeating: 0)
     var span = storage.mutableSpan
     var head = unsafe span.mutableBytes
-    write(to: &head, packetVersion: first >> 4)
-    var copy = head._mutatingExtracting(droppingFirst: Self.packetOffset)
-    for offset in 0..<copied { copy.store(packet.integer(at: offset, as: UInt8.self), at: offset) }
-    Reinjection.setHeaderChecksum(&copy)
-    try Kernel.sendFrame(
-      head.bytes.extracting(first: Self.packetOffset + copied), packet.extracting(droppingFirst: copied),
-      to: descriptor)
+    write(to: &head, packetVersion: packet.integer(at: 0, as: UInt8.self) >> 4)
+    try Kernel.sendFrame(head.bytes, packet, to: descriptor)
   }
 }

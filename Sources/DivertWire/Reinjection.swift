@@ -52,35 +52,4 @@ package enum Reinjection {
     }
     return length >= 20 && length < count ? length : count
   }
-
-  /// Overwrites the checksum of an IPv4 header, as happens to every outgoing packet (divert(4)). Leaves
-  /// alone what is not IPv4 or has a header longer than the bytes given.
-  @inlinable @_lifetime(packet: copy packet)
-  package static func setHeaderChecksum(_ packet: inout MutableRawSpan) {
-    guard packet.byteCount >= 20 else { return }
-    let first = packet.bytes.integer(at: 0, as: UInt8.self)
-    let length = Int(first & 15) * 4
-    guard first >> 4 == 4, length >= 20, length <= packet.byteCount else { return }
-    packet.store(0 as UInt16, at: 10)
-    var sum = Self.sum20(packet.bytes)
-    var offset = 20
-    while offset < length {
-      sum += UInt64(packet.bytes.integer(at: offset, as: UInt32.self))
-      offset += 4
-    }
-    sum = (sum & 0xffff_ffff) + (sum >> 32)
-    sum = (sum & 0xffff) + (sum >> 16)
-    sum = (sum & 0xffff) + (sum >> 16)
-    sum = (sum & 0xffff) + (sum >> 16)
-    packet.store(~UInt16(truncatingIfNeeded: sum), at: 10)
-  }
-
-  /// The sum of the first 20 bytes as 32-bit words: most headers have no more.
-  @inlinable @inline(__always)
-  static func sum20(_ header: RawSpan) -> UInt64 {
-    let first = header.integer(at: 0, as: UInt64.self)
-    let second = header.integer(at: 8, as: UInt64.self)
-    let third = UInt64(header.integer(at: 16, as: UInt32.self))
-    return (first >> 32) + (first & 0xffff_ffff) + (second >> 32) + (second & 0xffff_ffff) + third
-  }
 }

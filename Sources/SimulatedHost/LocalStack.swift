@@ -23,15 +23,11 @@ extension HostState {
     let destination = isVersion4 ? HostAddress(fields.destination4) : HostAddress(fields.destination6)
     let start = isVersion4 ? Int(packet[0] & 15) * 4 : 40
     guard owner(of: destination) != nil, packet.count >= start + 8 else { return nil }
-    let message = Array(packet[start...])
-    let seed =
-      isVersion4
-      ? 0 : InternetChecksum.pseudoHeader(source, destination, protocolNumber: 58, length: message.count)
-    guard InternetChecksum.of(message, seed: seed) == 0 else { return nil }
-    let bytes = message.rawSpan
+    guard Checksum.isTransportValid(in: packet.rawSpan) == true else { return nil }
+    let bytes = packet.rawSpan
     let reply = SimulatedPacket.echo(
-      type: isVersion4 ? 0 : 129, destination, source, bytes.integer(at: 4), bytes.integer(at: 6),
-      Array(message[8...]))
+      type: isVersion4 ? 0 : 129, bytes.integer(at: start + 4), bytes.integer(at: start + 6),
+      Array(packet[(start + 8)...]))
     return SimulatedPacket.packet(destination, source, protocolNumber: fields.protocolNumber, reply, 64)
   }
 }

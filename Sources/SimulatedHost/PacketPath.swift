@@ -36,7 +36,7 @@ extension HostState {
     if fields.version == 4 {
       let headerLength = Int(packet[0] & 15) * 4
       guard headerLength >= 20, headerLength <= Int(fields.length),
-        InternetChecksum.of(packet.prefix(headerLength)) == 0
+        Checksum.of(packet.rawSpan.extracting(first: headerLength)) == 0
       else { return nil }
       let fromOrToLoopback =
         HostAddress(fields.source4).isLoopback || HostAddress(fields.destination4).isLoopback
@@ -96,7 +96,7 @@ extension HostState {
     }
     let headerLength = Int(packet[0] & 15) * 4
     packet.store(0 as UInt16, at: 10)
-    packet.store(InternetChecksum.of(packet.prefix(headerLength)), at: 10)
+    packet.store(Checksum.of(packet.rawSpan.extracting(first: headerLength)), at: 10)
     return packet
   }
 

@@ -8,8 +8,7 @@ public enum SimulatedPacket {
     payload: [UInt8] = [], timeToLive: UInt8 = 64
   ) throws(SimulationError) -> [UInt8] {
     let (source, destination) = (try HostAddress(source), try HostAddress(destination))
-    let message = echo(
-      type: destination.version == 4 ? 8 : 128, source, destination, identifier, sequence, payload)
+    let message = echo(type: destination.version == 4 ? 8 : 128, identifier, sequence, payload)
     return packet(
       source, destination, protocolNumber: destination.version == 4 ? 1 : 58, message, timeToLive)
   }
@@ -24,29 +23,18 @@ public enum SimulatedPacket {
     datagram.store(sourcePort, at: 0)
     datagram.store(destinationPort, at: 2)
     datagram.store(UInt16(truncatingIfNeeded: datagram.count), at: 4)
-    let seed = InternetChecksum.pseudoHeader(
-      source, destination, protocolNumber: 17, length: datagram.count)
-    let checksum = InternetChecksum.of(datagram, seed: seed)
-    datagram.store(checksum == 0 ? 0xffff : checksum, at: 6)
     return packet(source, destination, protocolNumber: 17, datagram, timeToLive)
   }
 
-  static func echo(
-    type: UInt8, _ source: HostAddress, _ destination: HostAddress, _ identifier: UInt16,
-    _ sequence: UInt16, _ payload: [UInt8]
-  ) -> [UInt8] {
+  static func echo(type: UInt8, _ identifier: UInt16, _ sequence: UInt16, _ payload: [UInt8]) -> [UInt8] {
     var message = [UInt8](repeating: 0, count: 8) + payload
     message[0] = type
     message.store(identifier, at: 4)
     message.store(sequence, at: 6)
-    let isICMPv6 = source.version == 6
-    let seed =
-      isICMPv6
-      ? InternetChecksum.pseudoHeader(source, destination, protocolNumber: 58, length: message.count) : 0
-    message.store(InternetChecksum.of(message, seed: seed), at: 2)
     return message
   }
 
+  /// A whole packet; the transport checksum in the payload is filled in.
   static func packet(
     _ source: HostAddress, _ destination: HostAddress, protocolNumber: UInt8, _ payload: [UInt8],
     _ timeToLive: UInt8
@@ -60,7 +48,7 @@ public enum SimulatedPacket {
       header.store(source.low, at: 16)
       header.store(destination.high, at: 24)
       header.store(destination.low, at: 32)
-      return header + payload
+      return withTransportChecksum(header + payload)
     }
     var header = [UInt8](repeating: 0, count: 20)
     header[0] = 0x45
@@ -68,7 +56,15 @@ public enum SimulatedPacket {
     (header[8], header[9]) = (timeToLive, protocolNumber)
     header.store(UInt32(truncatingIfNeeded: source.low), at: 12)
     header.store(UInt32(truncatingIfNeeded: destination.low), at: 16)
-    header.store(InternetChecksum.of(header), at: 10)
-    return header + payload
+    header.store(Checksum.of(header.rawSpan), at: 10)
+    return withTransportChecksum(header + payload)
+  }
+
+  private static func withTransportChecksum(_ packet: [UInt8]) -> [UInt8] {
+    var packet = packet
+    var span = packet.mutableSpan
+    var bytes = unsafe span.mutableBytes
+    Checksum.updateTransport(of: &bytes)
+    return packet
   }
 }

@@ -120,7 +120,7 @@ struct DivertSocketTests {
     while var packet = batch.next() {
       switch packet.tag {
       case 2:
-        // Changed in place; the checksum of an outgoing header is made right again.
+        // Changed in place; the checksum of an outgoing header is the host's to make right.
         var bytes = packet.mutableBytes
         bytes.storeBytes(of: 63, toByteOffset: 8, as: UInt8.self)
       case 3: packet.drop()
@@ -131,7 +131,7 @@ struct DivertSocketTests {
     let result = writer.reinject(batch)
     #expect(result.written == 4 && result.refused == 0 && result.lastError == nil)
     #expect(link.receive() == hex("07d0 0001 00000003 00 03 02 01 0800") + Self.echo)
-    let changed = hex("4500001c 00010000 3f01 f7dc c0000201 c0000202 0800 f7fd 0001 0001")
+    let changed = hex("4500001c 00010000 3f01 f6dc c0000201 c0000202 0800 f7fd 0001 0001")
     #expect(link.receive() == hex("07d0 0002 00000003 01 03 02 01 0800") + changed)
     #expect(link.receive() == hex("07d0 0028 00000003 00 03 02 01 0800") + Self.echo)
     #expect(link.receive() == hex("07d0 0005 00000003 00 03 02 01 0800") + Self.echo)
@@ -143,7 +143,7 @@ struct DivertSocketTests {
     var noChecksum = Self.echo
     (noChecksum[10], noChecksum[11]) = (0xde, 0xad)
     try socket.writer.reinject(noChecksum, as: .outgoing())
-    #expect(link.receive() == hex("07d0 0000 00000000 01 01 02 01 0800") + Self.echo)
+    #expect(link.receive() == hex("07d0 0000 00000000 01 01 02 01 0800") + noChecksum)
     try socket.writer.reinject(Self.echo, as: .incoming(on: "em0", tag: 7))
     #expect(link.receive() == hex("07d0 0007 00000003 00 01 02 01 0800") + Self.echo)
     try socket.writer.reinject(Self.echo, as: .incoming(at: .init(rawValue: 0xc000_0201)))

@@ -144,6 +144,23 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
       #expect(try host.packets(countedBy: 200) == 2)
       socket.close()
     },
+    Scenario("a wrong header checksum: overwritten on the way out, the end on the way in") { host in
+      try host.ipfw("add 100 divert 2000 icmp from any to any in icmptypes 8")
+      try host.ipfw("add 200 divert 2001 icmp from any to any out icmptypes 0")
+      let spoil: ScenarioProgram.Act = { packet in
+        var packet = packet
+        packet.bytes[10] ^= 0xa5
+        return [packet]
+      }
+      let incoming = try host.program(on: 2000)
+      let outgoing = try host.program(on: 2001, spoil)
+      #expect(try host.ping("192.0.2.2", count: 3, programs: [incoming, outgoing]) == 3)
+      try host.ipfw("delete 100")
+      try host.ipfw("add 100 divert 2002 icmp from any to any in icmptypes 8")
+      let spoiler = try host.program(on: 2002, spoil)
+      #expect(try host.ping("192.0.2.2", count: 3, programs: [spoiler, outgoing]) == 0)
+      #expect(spoiler.seen.count == 3 && outgoing.seen.count == 3)
+    },
     Scenario("bad packets are refused with the right errno, good ones still go") { host in
       let socket = try host.open(port: 2000)
       let request = hex("4500001c 00010000 40018ea9 c0000201 c6336402 0800f7fd 00010001")
