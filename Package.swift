@@ -64,7 +64,8 @@ let package = Package(
     program(
       "divert", target: "DivertTool",
       on: [
-        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", argumentParser,
+        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", "Namespaces",
+        argumentParser,
       ]),
     tests(of: "Packets", on: ["TestSupport"]),
     tests(of: "BPF"),

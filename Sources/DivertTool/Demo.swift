@@ -1,44 +1,33 @@
 import Divert
-import SimulatedHost
 
 /// The tour: ping diverted, a payload rewritten, a copy by tee, what the rules have counted.
-struct Demo {
+struct Demo<Stage: DemoStage> {
+  let stage: Stage
   let say: (String) -> Void
-  private let a = SimulatedHost(named: "A")
-  private let b = SimulatedHost(named: "B", forwards: true)
-  private let c = SimulatedHost(named: "C")
 
-  init(say: @escaping (String) -> Void) { self.say = say }
-
-  func run() throws {
-    try buildNetwork()
-    try eatPings()
-    try passPings()
-    try rewrite()
-    try watch()
-    say("\nWhat B's rules have counted:\n")
-    try ipfw("show")
-    say("\nThat was all in one process. `divertd` does the same to this machine's packets.\n")
+  init(on stage: Stage, say: @escaping (String) -> Void) {
+    self.stage = stage
+    self.say = say
   }
 
-  private func buildNetwork() throws {
+  func run() throws {
     say(
       """
-      Three hosts, B in the middle; its rules divert packets to programs.
+      \(stage.setting)
+      Rules in B divert packets to programs; a program reads them, and writes back what is to go on.
 
         A ──────────────── B ──────────────── C
         192.0.2.1          192.0.2.2          198.51.100.2
                            198.51.100.1
 
       """)
-    try a.addInterface("em0", "192.0.2.1/24")
-    try b.addInterface("em0", "192.0.2.2/24")
-    try b.addInterface("em1", "198.51.100.1/24")
-    try c.addInterface("em0", "198.51.100.2/24")
-    try a.connect("em0", to: b, "em0")
-    try b.connect("em1", to: c, "em0")
-    try a.addRoute(to: "default", on: "em0")
-    try c.addRoute(to: "default", on: "em0")
+    try eatPings()
+    try passPings()
+    try rewrite()
+    try watch()
+    say("\nWhat B's rules have counted: number, packets, bytes, rule.\n\n")
+    try ipfw("show")
+    say("\n\(stage.farewell)\n")
   }
 
   // MARK: The stations
@@ -48,31 +37,31 @@ struct Demo {
       "A pings B",
       "A rule diverts echo requests to port 2000. The program there reads, and writes nothing back.")
     try ipfw("add 100 divert 2000 icmp from any to any in icmptypes 8")
-    var socket = try DivertSocket(port: 2000, on: b)
-    try ping("192.0.2.2", sequence: 1)
-    var batch = try socket.read(timeout: .zero)
-    while let packet = batch.next() { say("  program  \(packet.line)\n") }
-    sayAnswers()
+    var socket = try DivertSocket(port: 2000, on: stage.host)
+    try startPing(sequence: 1)
+    var batch = try read(&socket)
+    tell(&batch)
+    try sayPingResult()
   }
 
   private func passPings() throws {
     chapter("The same, written back", "The packet goes on behind rule 100, as if nothing had happened.")
-    var socket = try DivertSocket(port: 2000, on: b)
+    var socket = try DivertSocket(port: 2000, on: stage.host)
     let writer = socket.writer
-    try ping("192.0.2.2", sequence: 2)
-    var batch = try socket.read(timeout: .zero)
-    while let packet = batch.next() { say("  program  \(packet.line)\n") }
+    try startPing(sequence: 2)
+    var batch = try read(&socket)
+    tell(&batch)
     writer.reinject(batch)
-    sayAnswers()
+    try sayPingResult()
   }
 
   private func rewrite() throws {
     chapter("A message from A to C", "B forwards it. On its way in, a program changes what it says.")
     try ipfw("add 200 divert 2001 udp from any to any 4000 in")
-    var socket = try DivertSocket(port: 2001, on: b)
+    var socket = try DivertSocket(port: 2001, on: stage.host)
     let writer = socket.writer
-    try sendMessage("the answer is 41")
-    var batch = try socket.read(timeout: .zero)
+    try send("the answer is 41")
+    var batch = try read(&socket)
     while var packet = batch.next() {
       say("  program  \(packet.line)\n")
       var bytes = packet.mutableBytes
@@ -80,18 +69,18 @@ struct Demo {
       Checksum.updateTransport(of: &bytes)
     }
     writer.reinject(batch)
-    for message in c.takeReceived() { say("  C reads  \"\(Self.text(message))\"\n") }
+    try sayReceived()
   }
 
   private func watch() throws {
     chapter("The same, watched", "tee copies what B sends on; the packets do not wait for the program.")
     try ipfw("delete 200")
-    try ipfw("add 300 tee 2002 ip from any to any out")
-    var socket = try DivertSocket(port: 2002, on: b)
-    try sendMessage("nobody touches this")
-    for message in c.takeReceived() { say("  C reads  \"\(Self.text(message))\"\n") }
-    var batch = try socket.read(timeout: .zero)
-    while let packet = batch.next() { say("  program  \(packet.line)\n") }
+    try ipfw("add 300 tee 2002 udp from any to any out")
+    var socket = try DivertSocket(port: 2002, on: stage.host)
+    try send("nobody touches this")
+    try sayReceived()
+    var batch = try read(&socket)
+    tell(&batch)
   }
 
   // MARK: What they are made of
@@ -100,32 +89,41 @@ struct Demo {
 
   private func ipfw(_ command: String) throws {
     say("  B# ipfw \(command)\n")
-    for line in try b.ipfw(command).split(separator: "\n") { say("  \(line)\n") }
+    for line in try stage.ipfw(command).split(separator: "\n") { say("  \(line)\n") }
   }
 
-  private func ping(_ destination: String, sequence: UInt16) throws {
-    say("  A$ ping \(destination)\n")
-    try a.send(SimulatedPacket.echoRequest(from: "192.0.2.1", to: destination, sequence: sequence))
+  private func startPing(sequence: UInt16) throws {
+    say("  A$ ping -c 1 \(Stage.addressOfB)\n")
+    try stage.startPing(sequence: sequence)
   }
 
-  private func sayAnswers() {
-    let answers = a.takeReceived()
-    if answers.isEmpty { say("  A        no answer\n") }
-    for answer in answers { say("  A reads  \(Self.summary(answer))\n") }
+  private func sayPingResult() throws {
+    for line in try stage.pingResult() { say("  A sees   \(line)\n") }
   }
 
-  private func sendMessage(_ text: String) throws {
-    say("  A$ echo \"\(text)\" | nc -u 198.51.100.2 4000\n")
-    try a.send(
-      SimulatedPacket.udp(
-        from: "192.0.2.1", port: 40_000, to: "198.51.100.2", port: 4000, payload: Array(text.utf8)))
+  private func send(_ message: String) throws {
+    say("  A sends  \"\(message)\" to \(Stage.addressOfC), UDP port \(Stage.portOfC)\n")
+    try stage.send(message)
   }
 
-  private static func text(_ packet: [UInt8]) -> String {
-    String(decoding: packet.dropFirst(28), as: UTF8.self)
+  private func sayReceived() throws {
+    guard let message = try stage.receive() else {
+      throw DemoFailure("C has received no message within \(stage.patience)")
+    }
+    say("  C reads  \"\(message)\"\n")
   }
 
-  private static func summary(_ packet: [UInt8]) -> String {
-    unsafe PacketSummary.summary(of: packet.span.bytes)
+  @_lifetime(&socket)
+  private func read(_ socket: inout DivertSocket) throws -> PacketBatch {
+    let port = socket.port
+    let batch = try socket.read(timeout: stage.patience)
+    guard batch.count > 0 else {
+      throw DemoFailure("no packet has come to port \(port) within \(stage.patience)")
+    }
+    return batch
+  }
+
+  private func tell(_ batch: inout PacketBatch) {
+    while let packet = batch.next() { say("  program  \(packet.line)\n") }
   }
 }

@@ -48,6 +48,19 @@ package func spawn(
   return identifier
 }
 
+/// Where this program's file is.
+package func ownPath() throws(SystemError) -> String {
+  var path = [UInt8](repeating: 0, count: 4096)
+  let count = try retrying("find this program") {
+    unsafe path.withUnsafeMutableBufferPointer { buffer in
+      guard let start = buffer.baseAddress else { return -1 }
+      return unsafe readlink(
+        "/proc/self/exe", UnsafeMutableRawPointer(start).assumingMemoryBound(to: CChar.self), buffer.count)
+    }
+  }
+  return String(decoding: path.prefix(count), as: UTF8.self)
+}
+
 /// A pipe; both ends are close-on-exec.
 package struct Pipe: ~Copyable, Sendable {
   package let reading: Descriptor

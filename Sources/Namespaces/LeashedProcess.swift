@@ -34,7 +34,9 @@ package final class LeashedProcess: Sendable {
       descriptors: [
         (leash.reading.number, 0), (output.writing.number, 1), (errors.writing.number, 2),
         (number.writing.number, 3),
-      ])
+      ],
+      // Ctrl-C is for this process; what hangs on it ends with it, and only then.
+      inNewSession: true)
     self.words = words
     self.leash = Mutex(leash.keepWriting())
     self.output = Stream(output.keepReading())
@@ -51,13 +53,21 @@ package final class LeashedProcess: Sendable {
   /// The next line that it prints.
   package func line() throws -> String { try line(of: output) }
 
+  /// The next line that it prints; if that takes too long, it is killed.
+  package func line(within limit: Duration) throws -> String {
+    guard output.hasMore(until: .now + limit) else { throw killed(after: limit) }
+    return try line(of: output)
+  }
+
   /// The next line that it prints to standard error.
   package func errorLine() throws -> String { try line(of: errors) }
 
   private func line(of stream: Stream) throws -> String {
     guard let line = stream.line() else {
+      let told = errors.rest()
       throw ProcessFailure(
-        words: words, result: ProcessResult(status: end(), output: "", errors: "no more lines"))
+        words: words,
+        result: ProcessResult(status: end(), output: "", errors: told.isEmpty ? "no more lines" : told))
     }
     return line
   }
@@ -69,6 +79,21 @@ package final class LeashedProcess: Sendable {
   package func result() -> ProcessResult {
     let (output, errors) = (output.rest(), errors.rest())
     return ProcessResult(status: end(), output: output, errors: errors)
+  }
+
+  /// Waits for its end, and kills it when that takes too long.
+  package func result(within limit: Duration) throws(ProcessFailure) -> ProcessResult {
+    let deadline = ContinuousClock.now + limit
+    guard let output = output.rest(until: deadline), let errors = errors.rest(until: deadline) else {
+      throw killed(after: limit)
+    }
+    return ProcessResult(status: end(), output: output, errors: errors)
+  }
+
+  private func killed(after limit: Duration) -> ProcessFailure {
+    signal(SIGKILL)
+    return ProcessFailure(
+      words: words, result: ProcessResult(status: end(), output: "", errors: "took longer than \(limit)"))
   }
 
   private func end() -> CInt {
@@ -100,13 +125,23 @@ package final class LeashedProcess: Sendable {
       }
     }
 
-    func rest() -> String {
+    /// Whether there is something to read, or the end, by then.
+    func hasMore(until deadline: ContinuousClock.Instant) -> Bool {
       read.withLock { read in
-        while true {
+        !read.isEmpty || (try? waitForInput(on: descriptor.number, until: deadline)) == true
+      }
+    }
+
+    func rest() -> String { rest(until: nil) ?? "" }
+
+    func rest(until deadline: ContinuousClock.Instant?) -> String? {
+      read.withLock { read in
+        while (try? waitForInput(on: descriptor.number, until: deadline)) == true {
           let more = readSome(of: descriptor)
           if more.isEmpty { return String(decoding: read, as: UTF8.self) }
           read += more
         }
+        return nil
       }
     }
   }
