@@ -35,7 +35,10 @@ import Testing
     ])
     let result = try demo.process.result(within: .seconds(30))
     #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
-    expectSimulated(result.output, missing: "divertd: open /dev/net/tun: No such file or directory")
+    expectSimulated(
+      result.output,
+      missing: "divertd: open /dev/net/tun: No such file or directory; the kernel lacks TUN; "
+        + "try `modprobe tun`, or build it with CONFIG_TUN")
     #expect(try demo.leftFiles == [])
   }
 
