@@ -31,9 +31,9 @@ check: ## Format, warnings, unsafe code outside the listed files
 	scripts/check
 
 install: ## Installs programs, systemd unit and documentation below PREFIX (/usr/local)
-	$(SWIFT) build -c release --static-swift-stdlib --product divertd
-	$(SWIFT) build -c release --static-swift-stdlib --product ipfw
-	$(SWIFT) build -c release --static-swift-stdlib --product divert
+	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divertd
+	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
+	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
