@@ -8,13 +8,13 @@ final class Poller: Sendable {
   /// The process's poller, or why there can be none.
   static let shared: Result<Poller, SystemError> = Result { () throws(SystemError) in try Poller() }
 
-  private let epoll: Descriptor
+  /// Never closed: it lives as long as the process.
+  private let epoll: CInt
   private let waiting = Mutex<[UInt64: Readiness]>([:])
   private let lastIdentifier = Atomic<UInt64>(0)
 
   private init() throws(SystemError) {
-    epoll = Descriptor(
-      owning: try retrying("start waiting for packets") { epoll_create1(CInt(EPOLL_CLOEXEC)) })
+    epoll = try retrying("start waiting for packets") { epoll_create1(CInt(EPOLL_CLOEXEC)) }
     var thread = pthread_t()
     let poller = unsafe Unmanaged.passRetained(self)
     let code = unsafe pthread_create(&thread, nil, { unsafe Poller.start($0) }, poller.toOpaque())
@@ -37,7 +37,7 @@ final class Poller: Sendable {
   private func wakeSome() {
     unsafe withUnsafeTemporaryAllocation(of: epoll_event.self, capacity: 64) { events in
       // EINTR is the only way for this to fail; the next call makes up for it.
-      let count = unsafe epoll_wait(epoll.number, events.baseAddress, CInt(events.count), -1)
+      let count = unsafe epoll_wait(epoll, events.baseAddress, CInt(events.count), -1)
       for event in 0..<max(0, Int(count)) {
         let identifier = unsafe events[event].data.u64
         waiting.withLock { $0[identifier] }?.wake()
@@ -65,7 +65,7 @@ final class Poller: Sendable {
   private func control(_ operation: CInt, _ readiness: Readiness, events: UInt32) throws(SystemError) {
     var event = unsafe epoll_event(events: events, data: epoll_data_t(u64: readiness.identifier))
     _ = try retrying("wait for packets") {
-      unsafe epoll_ctl(epoll.number, operation, readiness.descriptor, &event)
+      unsafe epoll_ctl(epoll, operation, readiness.descriptor, &event)
     }
   }
 }
