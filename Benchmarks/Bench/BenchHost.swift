@@ -59,7 +59,7 @@ final class BenchHost {
       return try measure(nil)
     case .diverted:
       let program = try b.start([Programs.path("divert"), "pass", "2000"], environment: environment)
-      while try b.run(["ip", "link", "show", "divert2000"], expecting: nil).status != 0 { usleep(5_000) }
+      _ = try program.errorLine()
       try ipfw("add 100 divert 2000 \(protocolName) from any to any \(port) \(way)")
       defer { try? ipfw("-f flush") }
       let measured = try measure(program)

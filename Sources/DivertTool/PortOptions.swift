@@ -28,7 +28,7 @@ struct PortOptions: ParsableArguments {
     do throws(SystemError) {
       let socket = try DivertSocket(port: port, on: DivertDaemon(path: socket))
       var loop = try PortLoop(socket, count: count, timeout: timeout.map { .seconds($0) })
-      if port == 0 { complain("divert: port \(loop.port)") }
+      complain("divert: listening on divert port \(loop.port)")
       defer { complain(loop.statistics.line) }
       try body(&loop)
     } catch {

@@ -109,7 +109,10 @@ extension LinuxScenario {
   /// Starts the `divert` tool in B, and returns when it has its port.
   func startTool(_ words: String...) throws -> LeashedProcess {
     let process = try b.start([Programs.path("divert")] + words, environment: daemon.environment)
-    try waitForLink("divert\(words[1])", process)
+    let line = try process.errorLine()
+    guard line == "divert: listening on divert port \(words[1])" else {
+      throw ProcessFailure(words: words, result: ProcessResult(status: 1, output: "", errors: line))
+    }
     return process
   }
 
@@ -117,18 +120,6 @@ extension LinuxScenario {
     process.signal(SIGTERM)
     let result = process.result()
     #expect(result.status == 0, "\(result.errors)")
-  }
-
-  /// A port's link exists from the moment it is bound; the kernel says when (`ip monitor`).
-  func waitForLink(_ name: String, _ process: LeashedProcess) throws {
-    let monitor = try b.start(["ip", "monitor", "link"])
-    while try b.run(["ip", "link", "show", name], expecting: nil).status != 0 {
-      guard kill(process.identifier, 0) == 0 else {
-        throw ProcessFailure(words: ["divert"], result: process.result())
-      }
-      _ = try monitor.line()
-    }
-    monitor.signal(SIGKILL)
   }
 
   /// What was sent to devices of B, in packets: what user space may have seen.
