@@ -107,6 +107,13 @@ extension ResolvedRules {
     case .icmpTypes(let types):
       return packet.version == 4 && packet.transport == .icmp && packet.icmpType < 32
         && types & (1 << UInt32(packet.icmpType)) != 0
+    case .tcpFlags(let match):
+      return packet.protocolNumber == 6 && packet.transport == .ports && match.holds(for: packet.tcpFlags)
+    case .established:
+      return packet.protocolNumber == 6 && packet.transport == .ports && packet.tcpFlags & 0x16 != 0x02
+    case .fragment(let match):
+      guard packet.version == 4 else { return match == .laterFragment && packet.fragmentOffset != 0 }
+      return match.holds(for: packet.fragmentBits)
     }
   }
 

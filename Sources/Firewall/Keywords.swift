@@ -31,7 +31,7 @@ package enum OptionWord: Hashable, Sendable {
   case incoming, outgoing, received, transmitted, via
   case proto, ip4, ip6
   case source, destination, source6, destination6, sourcePort, destinationPort
-  case icmpTypes
+  case icmpTypes, tcpFlags, setup, established, fragment
   /// In ipfw's language, but not yet in ours.
   case later
 }
@@ -68,21 +68,33 @@ package enum Grammar {
     ("src-ip6", .source6), ("src-ipv6", .source6), ("dst-ip6", .destination6), ("dst-ipv6", .destination6),
     ("src-port", .sourcePort), ("dst-port", .destinationPort),
     ("icmptypes", .icmpTypes), ("icmptype", .icmpTypes),
+    ("tcpflags", .tcpFlags), ("tcpflgs", .tcpFlags), ("setup", .setup), ("tcpsetup", .setup),
+    ("established", .established), ("estab", .established),
+    ("frag", .fragment), ("frags", .fragment), ("fragment", .fragment),
     ("antispoof", .later), ("bridged", .later), ("defer-action", .later), ("defer-immediate-action", .later),
     ("diverted", .later), ("diverted-loopback", .later), ("diverted-output", .later), ("dscp", .later),
-    ("estab", .later), ("established", .later), ("ext6hdr", .later), ("fib", .later), ("flow", .later),
-    ("flow-id", .later), ("frag", .later), ("frags", .later), ("fragment", .later), ("gid", .later),
+    ("ext6hdr", .later), ("fib", .later), ("flow", .later),
+    ("flow-id", .later), ("gid", .later),
     ("icmp6type", .later), ("icmp6types", .later), ("ipid", .later), ("iplen", .later), ("ipoptions", .later),
     ("ipopts", .later), ("ipprecedence", .later), ("precedence", .later), ("ipsec", .later),
     ("iptos", .later),
     ("ipttl", .later), ("ipver", .later), ("ipversion", .later), ("jail", .later), ("keep-state", .later),
     ("layer2", .later), ("limit", .later), ("lookup", .later), ("mac", .later), ("MAC", .later),
     ("mac-type", .later), ("mark", .later), ("record-state", .later), ("set-limit", .later),
-    ("setup", .later),
-    ("sockarg", .later), ("tagged", .later), ("tcpack", .later), ("tcpdatalen", .later), ("tcpflags", .later),
-    ("tcpflgs", .later), ("tcpmss", .later), ("tcpoptions", .later), ("tcpopts", .later), ("tcpseq", .later),
-    ("tcpsetup", .later), ("tcpwin", .later), ("uid", .later), ("verrevpath", .later),
+    ("sockarg", .later), ("tagged", .later), ("tcpack", .later), ("tcpdatalen", .later),
+    ("tcpmss", .later), ("tcpoptions", .later), ("tcpopts", .later), ("tcpseq", .later),
+    ("tcpwin", .later), ("uid", .later), ("verrevpath", .later),
     ("versrcreach", .later),
+  ])
+
+  /// `tcpflags`, in the order of listing (RFC 9293 §3.1 has the bits).
+  package static let tcpFlags = Keywords<UInt8>([
+    ("syn", 0x02), ("fin", 0x01), ("ack", 0x10), ("psh", 0x08), ("rst", 0x04), ("urg", 0x20),
+  ])
+
+  /// `frag`, as bits of ``PacketFields/fragmentBits``.
+  package static let fragmentFlags = Keywords<UInt8>([
+    ("rf", 0x80), ("df", 0x40), ("mf", 0x20), ("offset", 0x01),
   ])
 }
 

@@ -31,6 +31,9 @@ package struct ResolvedRules: Sendable {
     case direction(Direction)
     case received(Place), transmitted(Place), via(Place)
     case icmpTypes(UInt32)
+    case tcpFlags(FlagMatch)
+    case established
+    case fragment(FlagMatch)
   }
 
   /// A part of one of the arrays beside.
@@ -95,6 +98,9 @@ package struct ResolvedRules: Sendable {
     case .transmitted(let match): return .transmitted(place(match, host))
     case .via(let match): return .via(place(match, host))
     case .icmpTypes(let types): return .icmpTypes(types)
+    case .tcpFlags(let match): return .tcpFlags(match)
+    case .established: return .established
+    case .fragment(let match): return .fragment(match)
     }
   }
 

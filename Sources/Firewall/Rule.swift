@@ -76,6 +76,28 @@ package enum Test: Equatable, Sendable {
   case via(InterfaceMatch)
   /// ICMP over IPv4, types 0...31 as bits.
   case icmpTypes(UInt32)
+  /// `tcpflags`: the flags of a TCP header; `setup` is syn,!ack.
+  case tcpFlags(FlagMatch)
+  /// `established`: TCP, but for segments with SYN and neither ACK nor RST. (ipfw(8) says "RST or ACK", ip_fw2.c
+  /// takes a bare FIN, too.)
+  case established
+  /// `frag`: bits of ``PacketFields/fragmentBits``. Over IPv6 only the bare `frag` (a later fragment) can hold.
+  case fragment(FlagMatch)
+}
+
+/// Bits that must be set, and bits that must be clear.
+package struct FlagMatch: Equatable, Sendable, BitwiseCopyable {
+  package var set: UInt8
+  package var clear: UInt8
+
+  package init(set: UInt8 = 0, clear: UInt8 = 0) { (self.set, self.clear) = (set, clear) }
+
+  @inlinable package func holds(for bits: UInt8) -> Bool { bits & set == set && bits & clear == 0 }
+
+  /// SYN and not ACK.
+  package static let setup = FlagMatch(set: 0x02, clear: 0x10)
+  /// The bare `frag`.
+  package static let laterFragment = FlagMatch(set: 0x01)
 }
 
 package enum AddressMatch: Equatable, Sendable {

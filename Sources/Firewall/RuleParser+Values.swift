@@ -200,6 +200,20 @@ extension RuleParser {
     return Glob.isPattern(name) ? .pattern(name) : .name(name)
   }
 
+  /// Names with commas between, each perhaps with `!` before it.
+  func flags(_ word: String, _ names: Keywords<UInt8>) throws(RuleError) -> FlagMatch {
+    var match = FlagMatch()
+    for item in word.split(separator: ",", omittingEmptySubsequences: false) {
+      let isCleared = item.hasPrefix("!")
+      let name = isCleared ? item.dropFirst() : item
+      guard let bit = names.meaning(of: name) else {
+        throw RuleError(name.isEmpty ? "invalid flag" : "invalid flag \(name)", .badData)
+      }
+      if isCleared { match.clear |= bit } else { match.set |= bit }
+    }
+    return match
+  }
+
   func icmpTypes(_ word: String) throws(RuleError) -> UInt32 {
     var types: UInt32 = 0
     for item in word.split(separator: ",", omittingEmptySubsequences: false) {

@@ -63,7 +63,7 @@ package struct RulePrinter: Sendable {
       guard let keyword = Self.keyword(test) else { return value(test, parts) }
       let word = Grammar.options.word(for: keyword)
       switch test {
-      case .direction, .version: return word
+      case .direction, .version, .tcpFlags(.setup), .established: return word
       case .source(.me), .destination(.me): return "\(word) me"
       default: return "\(word) \(value(test, parts))"
       }
@@ -95,6 +95,10 @@ package struct RulePrinter: Sendable {
     case .transmitted: .transmitted
     case .via: .via
     case .icmpTypes: .icmpTypes
+    case .tcpFlags(.setup): .setup
+    case .tcpFlags: .tcpFlags
+    case .established: .established
+    case .fragment: .fragment
     }
   }
 
@@ -109,7 +113,7 @@ package struct RulePrinter: Sendable {
         let (low, high) = (port(range.lowerBound, parts), port(range.upperBound, parts))
         return low == high ? low : "\(low)-\(high)"
       }.joined(separator: ",")
-    case .direction: return ""
+    case .direction, .established: return ""
     case .received(let match), .transmitted(let match), .via(let match):
       switch match {
       case .name(let name), .pattern(let name): return name
@@ -117,7 +121,16 @@ package struct RulePrinter: Sendable {
       }
     case .icmpTypes(let types):
       return (0..<32).filter { types & (1 << $0) != 0 }.map { "\($0)" }.joined(separator: ",")
+    case .tcpFlags(let match): return Self.flags(match, Grammar.tcpFlags)
+    case .fragment(let match): return Self.flags(match, Grammar.fragmentFlags)
     }
+  }
+
+  /// For each flag whether it must be set, then whether clear: a rule may ask for both.
+  private static func flags(_ match: FlagMatch, _ names: Keywords<UInt8>) -> String {
+    names.entries.flatMap { word, bit in
+      (match.set & bit != 0 ? [word] : []) + (match.clear & bit != 0 ? ["!\(word)"] : [])
+    }.joined(separator: ",")
   }
 
   private func address(_ match: AddressMatch, _ parts: Arrangement?) -> String {

@@ -93,7 +93,46 @@ extension RuleHook {
       assembler.calculate(.shiftLeft, .r2, .r1)
       assembler.calculate(.and, .r2, types)
       assembler.jump(if: .r2, .equal, 0, to: next)
+    case .tcpFlags(let match):
+      loadTCPFlags(otherwise: next)
+      require(match, otherwise: next)
+    case .established:
+      loadTCPFlags(otherwise: next)
+      assembler.calculate(.and, .r1, 0x16)
+      assembler.jump(if: .r1, .equal, 0x02, to: next)
+    case .fragment(.laterFragment):
+      assembler.load(.word, .r1, from: .r10, Frame.fragmentOffset)
+      assembler.jump(if: .r1, .equal, 0, to: next)
+    case .fragment(let match):
+      require(version: 4, otherwise: next)
+      loadFragmentBits()
+      require(match, otherwise: next)
     }
+  }
+
+  private mutating func loadTCPFlags(otherwise next: Label) {
+    assembler.jump(if: .r9, .notEqual, 6, to: next)
+    require(transport: TransportKind.ports, otherwise: next)
+    assembler.load(.word, .r1, from: .r10, Frame.tcpFlags)
+  }
+
+  /// r1 = ``PacketFields/fragmentBits`` of an IPv4 packet.
+  private mutating func loadFragmentBits() {
+    let first = assembler.makeLabel()
+    assembler.load(.byte, .r1, from: .r10, Frame.header + 6)
+    assembler.calculate(.and, .r1, 0xe0)
+    assembler.load(.word, .r2, from: .r10, Frame.fragmentOffset)
+    assembler.jump(if: .r2, .equal, 0, to: first)
+    assembler.calculate(.or, .r1, 1)
+    assembler.place(first)
+  }
+
+  /// The bits in r1; changes it.
+  private mutating func require(_ match: FlagMatch, otherwise next: Label) {
+    // what must be set and clear at once never is
+    guard match.set & match.clear == 0 else { return assembler.jump(to: next) }
+    assembler.calculate(.and, .r1, UInt32(match.set | match.clear))
+    assembler.jump(if: .r1, .notEqual, UInt32(match.set), to: next)
   }
 
   private mutating func require(version: UInt8, otherwise next: Label) {

@@ -23,12 +23,24 @@ struct EvaluatorTests {
   static let forwarded = Pass(direction: .outgoing, receiveInterface: 2, transmitInterface: 3)
 
   enum Sort: String, CaseIterable, Sendable {
-    case tcp, udp, echo, udp6, echo6, unreachable6, laterFragment, gre, sctp, udplite, own, own6
+    case tcp, synAck, fin, rst, synRst, df, firstFragment, udp, echo, udp6, echo6, unreachable6,
+      laterFragment, laterFragment6, gre, sctp, udplite, own, own6
 
     func bytes() throws -> [UInt8] {
       let ports: [UInt8] = [0x04, 0xd2, 0, 53, 0, 0, 0, 0, 0, 0, 0, 0]
       return switch self {
       case .tcp: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80)
+      case .synAck: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, [.syn, .ack])
+      case .fin: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, .fin)
+      case .rst: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, [.rst, .ack])
+      case .synRst: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, [.syn, .rst])
+      case .df:
+        try {
+          var bytes = try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, .ack)
+          bytes[6] |= 0x40
+          return bytes
+        }()
+      case .firstFragment: try Sample.packet(17, "10.0.0.1", "10.1.2.3", ports, moreFragments: true)
       case .udp: try Sample.udp("10.0.0.1", 1234, "10.1.2.3", 53)
       case .echo: try Sample.icmp("10.0.0.1", "10.1.2.3", type: 8)
       case .udp6: try Sample.udp("2001:db8::7", 1234, "2001:db8:1::8", 53)
@@ -36,6 +48,8 @@ struct EvaluatorTests {
       case .unreachable6: try Sample.icmp("2001:db8::7", "2001:db8:1::8", type: 1)
       case .laterFragment:
         try Sample.packet(17, "10.0.0.1", "10.1.2.3", ports, fragmentOffset: 1480)
+      case .laterFragment6:
+        try Sample.packet(44, "2001:db8::7", "2001:db8:1::8", [17, 0, 0, 0x29, 0, 0, 0, 1] + ports)
       case .gre: try Sample.packet(47, "10.0.0.1", "10.1.2.3", ports)
       case .sctp: try Sample.packet(132, "10.0.0.1", "10.1.2.3", ports)
       case .udplite: try Sample.packet(136, "10.0.0.1", "10.1.2.3", ports)
@@ -131,6 +145,24 @@ struct EvaluatorTests {
     Row("ip from any to any icmptypes 1", .unreachable6, inEth0, false),
     Row("ip from any to any not icmptypes 8", .tcp, inEth0, true),
     Row("icmptypes 0,1,2,3,4,5,6,7,8,9,10", .laterFragment, inEth0, false),
+    // TCP flags and fragments
+    Row("setup", .tcp, inEth0, true), Row("setup", .synAck, inEth0, false), Row("setup", .udp, inEth0, false),
+    Row("setup", .synRst, inEth0, true), Row("not setup", .udp, inEth0, true),
+    Row("established", .tcp, inEth0, false), Row("established", .synAck, inEth0, true),
+    Row("established", .fin, inEth0, true), Row("established", .rst, inEth0, true),
+    Row("established", .synRst, inEth0, true), Row("established", .udp, inEth0, false),
+    Row("not established", .udp, inEth0, true), Row("established", .laterFragment, inEth0, false),
+    Row("tcpflags syn,!ack,!rst", .tcp, inEth0, true), Row("tcpflags syn,!rst", .synRst, inEth0, false),
+    Row("tcpflags ack,rst", .rst, inEth0, true), Row("tcpflags ack,rst", .synAck, inEth0, false),
+    Row("tcpflags syn,!syn", .tcp, inEth0, false), Row("tcpflags !syn", .udp, inEth0, false),
+    Row("frag", .laterFragment, inEth0, true), Row("frag", .firstFragment, inEth0, false),
+    Row("frag mf", .firstFragment, inEth0, true), Row("frag mf,offset", .firstFragment, inEth0, false),
+    Row("frag !mf,offset", .laterFragment, inEth0, true), Row("frag !mf,!offset", .tcp, inEth0, true),
+    Row("frag df", .df, inEth0, true), Row("frag !df", .df, inEth0, false),
+    Row("frag rf", .df, inEth0, false),
+    Row("frag", .udp6, inEth0, false), Row("frag !df", .udp6, inEth0, false),
+    Row("not frag", .udp6, inEth0, true), Row("frag", .laterFragment6, inEth0, true),
+    Row("frag offset,!df", .laterFragment6, inEth0, false), Row("frag mf", .laterFragment6, inEth0, false),
     // several together
     Row("tcp from 10.0.0.0/8 to any 80 in recv eth0", .tcp, inEth0, true),
     Row("tcp from 10.0.0.0/8 to any 80 in recv eth1", .tcp, inEth0, false),

@@ -108,7 +108,7 @@ struct RulePropertiesTests {
   }
 
   private static func test(_ random: inout SeededGenerator) -> Firewall.Test {
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<14, using: &random) {
     case 0: .version(Bool.random(using: &random) ? 4 : 6)
     // 41 is listed as `ipv6`, which reads as a version
     case 1: .protocolNumber([1, 6, 17, 47, 58, 132, 136, 200].randomElement(using: &random) ?? 1)
@@ -119,8 +119,17 @@ struct RulePropertiesTests {
     case 8: .direction(Bool.random(using: &random) ? .incoming : .outgoing)
     case 9: .received(interface(&random))
     case 10: Bool.random(using: &random) ? .transmitted(interface(&random)) : .via(interface(&random))
+    case 11: Bool.random(using: &random) ? .tcpFlags(flags(0x3f, &random)) : .established
+    case 12: .fragment(flags(0xe1, &random))
     default: .icmpTypes(UInt32.random(in: 1...(.max), using: &random))
     }
+  }
+
+  /// At least one of the bits is asked for.
+  private static func flags(_ bits: UInt8, _ random: inout SeededGenerator) -> FlagMatch {
+    let match = FlagMatch(
+      set: .random(in: 0...255, using: &random) & bits, clear: .random(in: 0...255, using: &random) & bits)
+    return match == FlagMatch() ? FlagMatch(set: bits & 1, clear: bits & 2) : match
   }
 
   private static func address(_ random: inout SeededGenerator) -> AddressMatch {

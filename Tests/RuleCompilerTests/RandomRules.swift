@@ -39,7 +39,7 @@ extension RandomNumberGenerator {
   }
 
   private mutating func test() -> Test {
-    switch Int.random(in: 0..<10, using: &self) {
+    switch Int.random(in: 0..<13, using: &self) {
     case 0: .version(Bool.random(using: &self) ? 4 : 6)
     case 1: .protocolNumber(protocolNumber())
     case 2: .source(addressMatch())
@@ -49,8 +49,18 @@ extension RandomNumberGenerator {
     case 6: .direction(Bool.random(using: &self) ? .incoming : .outgoing)
     case 7: .icmpTypes(1 << UInt32.random(in: 0...8, using: &self) | 1)
     case 8: .via(.name(Bool.random(using: &self) ? "lo" : "em0"))
+    case 9:
+      Bool.random(using: &self)
+        ? .tcpFlags(flags(0x3f)) : Bool.random(using: &self) ? .established : .tcpFlags(.setup)
+    case 10: .fragment(Bool.random(using: &self) ? .laterFragment : flags(0xe1))
     default: .received(.pattern(Bool.random(using: &self) ? "l*" : "em?"))
     }
+  }
+
+  /// Few of the bits, so that some packets have them.
+  private mutating func flags(_ bits: UInt8) -> FlagMatch {
+    let low = UInt8.random(in: .min ... .max, using: &self) & UInt8.random(in: .min ... .max, using: &self)
+    return FlagMatch(set: low & bits, clear: UInt8.random(in: .min ... .max, using: &self) & bits & ~low)
   }
 
   private mutating func addressMatch() -> AddressMatch {
@@ -120,7 +130,8 @@ extension RandomNumberGenerator {
     let options = Int.random(in: 0..<4, using: &self) == 0 ? Int.random(in: 1...10, using: &self) * 4 : 0
     let length = 20 + options + transport.count
     let fragment =
-      Int.random(in: 0..<6, using: &self) == 0 ? UInt16.random(in: 0...2, using: &self) | 0x2000 : 0
+      Int.random(in: 0..<3, using: &self) == 0
+      ? UInt16.random(in: 0...2, using: &self) | UInt16.random(in: 0...7, using: &self) << 13 : 0
     var packet: [UInt8] = [
       UInt8(0x45 + options / 4), 0, UInt8(length >> 8), UInt8(length & 255), 0, 1, UInt8(fragment >> 8),
       UInt8(fragment & 255), 64, protocolNumber(), 0, 0,
