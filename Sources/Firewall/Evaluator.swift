@@ -45,6 +45,9 @@ extension ResolvedRules {
       let decision: Verdict.Decision
       switch rule.action {
       case .count: continue
+      case .skipto:
+        index = Int(rule.target)
+        continue
       case .allow: decision = .allow
       case .deny: decision = .deny
       case .divert(let port): decision = .divert(port: port)

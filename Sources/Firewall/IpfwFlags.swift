@@ -82,7 +82,7 @@ package struct IpfwFlags: Equatable, Sendable {
            ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
 
     add [N] ACTION BODY          N: 1 to 65534; without it behind the last rule
-      ACTION: allow | deny | count | divert PORT | tee PORT
+      ACTION: allow | deny | count | divert PORT | tee PORT | skipto N
       BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
       OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,
               src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, setup, established,

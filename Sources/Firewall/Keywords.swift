@@ -20,7 +20,7 @@ package struct Keywords<Meaning: Hashable & Sendable>: Sendable {
 
 /// ipfw(8), RULE ACTIONS.
 package enum ActionWord: Hashable, Sendable {
-  case allow, deny, count, divert, tee, comment
+  case allow, deny, count, divert, tee, skipto, comment
   /// In ipfw's language, but not yet in ours.
   case later
 }
@@ -44,9 +44,10 @@ package enum Grammar {
   package static let actions = Keywords<ActionWord>([
     ("allow", .allow), ("accept", .allow), ("pass", .allow), ("permit", .allow),
     ("deny", .deny), ("drop", .deny),
-    ("count", .count), ("divert", .divert), ("tee", .tee), ("//", .comment),
+    ("count", .count), ("divert", .divert), ("tee", .tee), ("skipto", .skipto),
+    ("//", .comment),
     ("reject", .later), ("unreach", .later), ("unreach6", .later), ("reset", .later), ("reset6", .later),
-    ("abort", .later), ("abort6", .later), ("skipto", .later), ("call", .later), ("return", .later),
+    ("abort", .later), ("abort6", .later), ("call", .later), ("return", .later),
     ("fwd", .later), ("forward", .later), ("check-state", .later), ("setfib", .later), ("setdscp", .later),
     ("setmark", .later), ("reass", .later), ("pipe", .later), ("queue", .later), ("nat", .later),
     ("netgraph", .later), ("ngtee", .later), ("tcp-setmss", .later), ("eaction", .later),

@@ -11,6 +11,8 @@ package struct ResolvedRules: Sendable {
     let slot: Int32
     let action: Action
     let questions: Place
+    /// Where `skipto` leads.
+    let target: UInt32
   }
 
   struct Step: BitwiseCopyable, Sendable {
@@ -64,10 +66,10 @@ package struct ResolvedRules: Sendable {
   package init(ruleSet: RuleSet, host: HostView) {
     local4 = Set(host.interfaces.flatMap(\.addresses4).map(\.rawValue)).sorted()
     local6 = Set(host.interfaces.flatMap(\.addresses6)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
-    for entry in ruleSet.entries { append(entry, host) }
+    for entry in ruleSet.entries { append(entry, ruleSet, host) }
   }
 
-  private mutating func append(_ entry: RuleSet.Entry, _ host: HostView) {
+  private mutating func append(_ entry: RuleSet.Entry, _ ruleSet: RuleSet, _ host: HostView) {
     let start = UInt32(steps.count)
     for clause in entry.rule.clauses {
       let end = UInt32(steps.count + clause.terms.count)
@@ -75,10 +77,12 @@ package struct ResolvedRules: Sendable {
         steps.append(Step(question: resolve(term.test, host), negated: term.negated, blockEnd: end))
       }
     }
+    var target = 0
+    if case .skipto = entry.rule.action { target = ruleSet.index(after: entry.rule.skipTarget - 1) }
     rules.append(
       ResolvedRule(
         number: entry.rule.number, slot: Int32(entry.slot), action: entry.rule.action,
-        questions: Place(start: start, end: UInt32(steps.count))))
+        questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target)))
   }
 
   private mutating func resolve(_ test: Test, _ host: HostView) -> Question {
@@ -122,6 +126,14 @@ package struct ResolvedRules: Sendable {
       interfaces.append(interface.index)
     }
     return Place(start: start, end: UInt32(interfaces.count))
+  }
+}
+
+extension Rule {
+  /// The least number at which a `skipto` goes on, 1...65535.
+  package var skipTarget: UInt16 {
+    guard case .skipto(let wanted) = action else { return number }
+    return max(wanted, number == .max ? .max : number + 1)
   }
 }
 

@@ -32,6 +32,9 @@ package enum Action: Hashable, Sendable, BitwiseCopyable {
   case allow, deny, count
   case divert(port: UInt16)
   case tee(port: UInt16)
+  /// Goes on at the first rule with this number or a greater one, and never backwards: a number that is not
+  /// greater than the rule's own means the one after it.
+  case skipto(UInt16)
 }
 
 /// An or-block: at least one of its terms must hold.

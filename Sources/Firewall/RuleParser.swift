@@ -73,6 +73,7 @@ package struct RuleParser {
     case .count: return .count
     case .divert: return .divert(port: try divertPort(after: word))
     case .tee: return .tee(port: try divertPort(after: word))
+    case .skipto: return .skipto(try number(after: word))
     case .comment:
       // "// text" alone is a count rule with a comment
       words = [word] + words
@@ -80,6 +81,16 @@ package struct RuleParser {
     case .later: throw .later(word)
     case nil: throw RuleError("invalid action \(word)", .badData)
     }
+  }
+
+  /// 1...65534; what no rule could have is refused.
+  private mutating func number(after action: String) throws(RuleError) -> UInt16 {
+    let word = try need("missing argument for \(action)")
+    if word == "tablearg" { throw .later(word) }
+    guard word.utf8.allSatisfy(isDigit), let number = UInt16(word), (1...65534).contains(number) else {
+      throw RuleError("illegal argument for \(action)", .badData)
+    }
+    return number
   }
 
   private mutating func divertPort(after action: String) throws(RuleError) -> UInt16 {

@@ -40,6 +40,7 @@ package struct RulePrinter: Sendable {
     case .count: Grammar.actions.word(for: .count)
     case .divert(let port): "\(Grammar.actions.word(for: .divert)) \(port)"
     case .tee(let port): "\(Grammar.actions.word(for: .tee)) \(port)"
+    case .skipto(let number): "\(Grammar.actions.word(for: .skipto)) \(number)"
     }
   }
 

@@ -210,6 +210,29 @@ struct EvaluatorTests {
     ("add 10 tee 1 in\nadd 10 deny in", 1, .init(decision: .deny, ruleNumber: 10, next: 2), [2]),
     ("add 10 allow out\nadd 20 deny in", 0, .init(decision: .deny, ruleNumber: 20, next: 2), [2]),
     ("add 10 deny in", 1, .init(decision: .allow, ruleNumber: 65535, next: 2), [0]),
+    (
+      "add 10 skipto 30 in\nadd 20 deny in\nadd 30 allow in", 0,
+      .init(decision: .allow, ruleNumber: 30, next: 3), [1, 3]
+    ),
+    (
+      "add 10 skipto 25 in\nadd 20 deny in\nadd 30 allow in", 0,
+      .init(decision: .allow, ruleNumber: 30, next: 3), [1, 3]
+    ),
+    ("add 10 skipto 20 out\nadd 15 deny in", 0, .init(decision: .deny, ruleNumber: 15, next: 2), [2]),
+    // never backwards, and behind all of its own number
+    (
+      "add 10 count in\nadd 20 skipto 10 in\nadd 20 deny in\nadd 30 allow in", 0,
+      .init(decision: .allow, ruleNumber: 30, next: 4), [1, 2, 4]
+    ),
+    ("add 10 skipto 10 in\nadd 10 deny in", 0, .init(decision: .allow, ruleNumber: 65535, next: 3), [0, 1]),
+    (
+      "add 10 skipto 60000 in\nadd 20 deny in", 0,
+      .init(decision: .allow, ruleNumber: 65535, next: 3), [0, 1]
+    ),
+    (
+      "add 10 skipto 20 in\nadd 20 skipto 30 in\nadd 30 deny in", 1,
+      .init(decision: .deny, ruleNumber: 30, next: 3), [2, 3]
+    ),
     ("add 10 count in\nadd 20 count in", 0, .init(decision: .allow, ruleNumber: 65535, next: 3), [0, 1, 2]),
   ]
 

@@ -17,6 +17,8 @@ struct RuleParserTests {
     Listing("divert natd ip from any to any", "divert 8668 ip from any to any"),
     Listing("divert 1 ip from any to any"),
     Listing("tee 65534 ip from any to any"),
+    Listing("skipto 500 ip from any to any"),
+    Listing("skipto 00500 in", "skipto 500 in"),
     Listing("// hello   world", "count // hello world"),
     Listing("allow // trust"),
     Listing("allow tcp from any to any 80,443 // web servers"),

@@ -83,7 +83,7 @@ struct RulePropertiesTests {
 
   static func rule(_ random: inout SeededGenerator) -> Rule {
     let port = UInt16.random(in: 1...65534, using: &random)
-    let actions: [Action] = [.allow, .deny, .count, .divert(port: port), .tee(port: port)]
+    let actions: [Action] = [.allow, .deny, .count, .divert(port: port), .tee(port: port), .skipto(port)]
     let hasFromTo = Bool.random(using: &random)
     // a rule has from and to, or at least one option
     let count = Int.random(in: (hasFromTo ? 0 : 1)...5, using: &random)

@@ -104,6 +104,20 @@ struct HookTests {
     #expect(try hooks.judge(udp, .incoming, after: 5_000) == .upcall(at: at))
   }
 
+  @Test func `a skip beyond the limit of instructions goes up at its target`() throws {
+    var ruleSet = RuleSet(default: .allow)
+    for number: UInt16 in 1...50 {
+      let isFirst = number == 1
+      let rule = Rule(
+        number: number, action: isFirst ? .skipto(45) : .deny,
+        clauses: [Clause(.protocolNumber(isFirst ? 17 : 6))])
+      ruleSet = try ruleSet.adding(rule).0
+    }
+    let hooks = try HookPair(ruleSet, host: HostView(), instructionLimit: 100)
+    #expect(try hooks.judge(udp, .incoming, after: 0) == .upcall(at: 45))
+    #expect(try hooks.judge(udp, .incoming, after: 47) == .upcall(at: 48))
+  }
+
   @Test func `without the secret a mark skips nothing`() throws {
     let ruleSet = try RuleSet(default: .allow).adding(Rule(number: 100, action: .deny)).0
     let hooks = try HookPair(ruleSet, host: HostView())

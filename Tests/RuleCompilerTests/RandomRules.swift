@@ -22,11 +22,12 @@ extension RandomNumberGenerator {
 
   private mutating func action() -> Action {
     // Nobody listens on ports from 3000 on, so that a tee copies nothing and test runs stay without traffic.
-    switch Int.random(in: 0..<8, using: &self) {
+    switch Int.random(in: 0..<10, using: &self) {
     case 0: .allow
     case 1: .deny
     case 2, 3: .count
     case 4: .tee(port: 3000)
+    case 5, 6: .skipto(UInt16.random(in: 1...25, using: &self) * 100 - .random(in: 0...1, using: &self))
     default: .divert(port: UInt16.random(in: 2000...2003, using: &self))
     }
   }
