@@ -86,10 +86,22 @@ extension ResolvedRules {
       return packet.version == 4 && packet.source4.rawValue & mask == address
     case .destination4(let address, let mask):
       return packet.version == 4 && packet.destination4.rawValue & mask == address
-    case .source6(let index):
-      return packet.version == 6 && networks6.span[Int(index)].contains(packet.source6)
-    case .destination6(let index):
-      return packet.version == 6 && networks6.span[Int(index)].contains(packet.destination6)
+    case .source4Among(let place):
+      return packet.version == 4 && has(packet.source4, among: place)
+    case .destination4Among(let place):
+      return packet.version == 4 && has(packet.destination4, among: place)
+    case .source4InSet(let place):
+      return packet.version == 4 && has(packet.source4, inSet: place)
+    case .destination4InSet(let place):
+      return packet.version == 4 && has(packet.destination4, inSet: place)
+    case .source6(let place):
+      return packet.version == 6 && has(packet.source6, among: place)
+    case .destination6(let place):
+      return packet.version == 6 && has(packet.destination6, among: place)
+    case .sourceIsLocal6:
+      return packet.version == 6 && isLocal(packet.source6)
+    case .destinationIsLocal6:
+      return packet.version == 6 && isLocal(packet.destination6)
     case .sourceIsLocal:
       return packet.version == 4 ? isLocal(packet.source4) : isLocal(packet.source6)
     case .destinationIsLocal:
@@ -118,6 +130,30 @@ extension ResolvedRules {
       guard packet.version == 4 else { return match == .laterFragment && packet.fragmentOffset != 0 }
       return match.holds(for: packet.fragmentBits)
     }
+  }
+
+  private func has(_ address: IPv4Address, among place: Place) -> Bool {
+    let networks = networks4.span
+    for index in Int(place.start)..<Int(place.end)
+    where address.rawValue & networks[index].mask == networks[index].address.rawValue {
+      return true
+    }
+    return false
+  }
+
+  private func has(_ address: IPv4Address, inSet place: Place) -> Bool {
+    let addresses = sets4.span
+    for index in Int(place.start)..<Int(place.end)
+    where addresses[index].low <= address.rawValue && address.rawValue <= addresses[index].high {
+      return true
+    }
+    return false
+  }
+
+  private func has(_ address: IPv6Address, among place: Place) -> Bool {
+    let networks = networks6.span
+    for index in Int(place.start)..<Int(place.end) where networks[index].contains(address) { return true }
+    return false
   }
 
   private func has(_ port: UInt16, _ place: Place) -> Bool {
@@ -157,7 +193,7 @@ extension ResolvedRules {
   }
 }
 
-extension ResolvedRules.Network6 {
+extension Network6 {
   func contains(_ other: IPv6Address) -> Bool {
     other.high & mask.high == address.high && other.low & mask.low == address.low
   }

@@ -28,7 +28,10 @@ package struct ResolvedRules: Sendable {
     case sourceIsLocal, destinationIsLocal
     case source4(UInt32, mask: UInt32)
     case destination4(UInt32, mask: UInt32)
-    case source6(Int32), destination6(Int32)
+    case source4Among(Place), destination4Among(Place)
+    case source4InSet(Place), destination4InSet(Place)
+    case sourceIsLocal6, destinationIsLocal6
+    case source6(Place), destination6(Place)
     case sourcePort(Place), destinationPort(Place)
     case direction(Direction)
     case received(Place), transmitted(Place), via(Place)
@@ -44,9 +47,9 @@ package struct ResolvedRules: Sendable {
     let end: UInt32
   }
 
-  struct Network6: BitwiseCopyable, Sendable {
-    let address: IPv6Address
-    let mask: IPv6Address
+  struct Addresses4: BitwiseCopyable, Sendable {
+    let low: UInt32
+    let high: UInt32
   }
 
   struct Ports: BitwiseCopyable, Sendable {
@@ -57,6 +60,8 @@ package struct ResolvedRules: Sendable {
   private(set) var rules: [ResolvedRule] = []
   private(set) var steps: [Step] = []
   private(set) var ports: [Ports] = []
+  private(set) var networks4: [Network4] = []
+  private(set) var sets4: [Addresses4] = []
   private(set) var networks6: [Network6] = []
   private(set) var interfaces: [UInt32] = []
   /// Sorted.
@@ -93,8 +98,18 @@ package struct ResolvedRules: Sendable {
     case .destination(.me): return .destinationIsLocal
     case .source(.network4(let address, let mask)): return .source4(address.rawValue, mask: mask)
     case .destination(.network4(let address, let mask)): return .destination4(address.rawValue, mask: mask)
-    case .source(.network6(let address, let mask)): return .source6(place(address, mask))
-    case .destination(.network6(let address, let mask)): return .destination6(place(address, mask))
+    case .source(.networks4(let networks)): return .source4Among(place(networks))
+    case .destination(.networks4(let networks)): return .destination4Among(place(networks))
+    case .source(.set4(let set)): return .source4InSet(place(set))
+    case .destination(.set4(let set)): return .destination4InSet(place(set))
+    case .source(.me6): return .sourceIsLocal6
+    case .destination(.me6): return .destinationIsLocal6
+    case .source(.network6(let address, let mask)):
+      return .source6(place([Network6(address, mask: mask)]))
+    case .destination(.network6(let address, let mask)):
+      return .destination6(place([Network6(address, mask: mask)]))
+    case .source(.networks6(let networks)): return .source6(place(networks))
+    case .destination(.networks6(let networks)): return .destination6(place(networks))
     case .sourcePort(let ranges): return .sourcePort(place(ranges))
     case .destinationPort(let ranges): return .destinationPort(place(ranges))
     case .direction(let direction): return .direction(direction)
@@ -108,9 +123,20 @@ package struct ResolvedRules: Sendable {
     }
   }
 
-  private mutating func place(_ address: IPv6Address, _ mask: IPv6Address) -> Int32 {
-    networks6.append(Network6(address: address, mask: mask))
-    return Int32(networks6.count - 1)
+  private mutating func place(_ networks: [Network4]) -> Place {
+    networks4 += networks
+    return Place(start: UInt32(networks4.count - networks.count), end: UInt32(networks4.count))
+  }
+
+  private mutating func place(_ networks: [Network6]) -> Place {
+    networks6 += networks
+    return Place(start: UInt32(networks6.count - networks.count), end: UInt32(networks6.count))
+  }
+
+  private mutating func place(_ set: AddressSet) -> Place {
+    let start = UInt32(sets4.count)
+    sets4 += set.addresses.map { Addresses4(low: $0.lowerBound, high: $0.upperBound) }
+    return Place(start: start, end: UInt32(sets4.count))
   }
 
   private mutating func place(_ ranges: [ClosedRange<UInt16>]) -> Place {

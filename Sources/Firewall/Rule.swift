@@ -106,9 +106,57 @@ package struct FlagMatch: Equatable, Sendable, BitwiseCopyable {
 package enum AddressMatch: Equatable, Sendable {
   /// Any local address of the packet's version.
   case me
+  /// Any local IPv6 address. In a rule for `ip6`, `me` is the same and stands for both.
+  case me6
   /// `address & mask == value`; `value` has no bits outside the mask, which need not be contiguous.
   case network4(IPv4Address, mask: UInt32)
   case network6(IPv6Address, mask: IPv6Address)
+  /// Any of several, with commas between.
+  case networks4([Network4])
+  case networks6([Network6])
+  case set4(AddressSet)
+}
+
+package struct Network4: Equatable, Sendable, BitwiseCopyable {
+  package var address: IPv4Address
+  package var mask: UInt32
+
+  package init(_ address: IPv4Address, mask: UInt32) { (self.address, self.mask) = (address, mask) }
+}
+
+package struct Network6: Equatable, Sendable, BitwiseCopyable {
+  package var address: IPv6Address
+  package var mask: IPv6Address
+
+  package init(_ address: IPv6Address, mask: IPv6Address) { (self.address, self.mask) = (address, mask) }
+}
+
+/// `10.0.0.0/24{1,2,70-80}`: hosts of a network of at most 256, by their last byte.
+package struct AddressSet: Equatable, Sendable {
+  package let base: IPv4Address
+  /// 24...31
+  package let prefixLength: Int
+  /// Sorted, and as few as can be.
+  package let ranges: [ClosedRange<UInt8>]
+
+  package init(base: IPv4Address, prefixLength: Int, hosts: Set<UInt8>) {
+    (self.base, self.prefixLength) = (base, prefixLength)
+    var ranges: [ClosedRange<UInt8>] = []
+    for host in hosts.sorted() {
+      if let last = ranges.last, Int(last.upperBound) + 1 == Int(host) {
+        ranges[ranges.count - 1] = last.lowerBound...host
+      } else {
+        ranges.append(host...host)
+      }
+    }
+    self.ranges = ranges
+  }
+
+  /// As addresses in host order.
+  package var addresses: [ClosedRange<UInt32>] {
+    let start = base.rawValue & ~0xff
+    return ranges.map { start | UInt32($0.lowerBound)...start | UInt32($0.upperBound) }
+  }
 }
 
 package enum InterfaceMatch: Equatable, Sendable {

@@ -49,6 +49,7 @@ package struct RuleParser {
     rule.hasFromTo = try fromTo()
     rule.comment = try options()
     rule.clauses = rule.hasFromTo ? Arrangement(clauses).clauses : clauses
+    rule.unifyMe()
     return rule
   }
 
@@ -270,6 +271,20 @@ extension Term {
 }
 
 extension Rule {
+  /// In a rule for `ip6`, `me` and `me6` are the same.
+  package mutating func unifyMe() {
+    guard hasFromTo, Arrangement(clauses).proto == Clause(.version(6)) else { return }
+    for clause in clauses.indices {
+      for term in clauses[clause].terms.indices {
+        switch clauses[clause].terms[term].test {
+        case .source(.me6): clauses[clause].terms[term].test = .source(.me)
+        case .destination(.me6): clauses[clause].terms[term].test = .destination(.me)
+        default: break
+        }
+      }
+    }
+  }
+
   /// Reads what follows `add`, warnings apart.
   package init(_ text: String, names: Names = .system) throws(RuleError) {
     var parser = RuleParser(text.split { $0.isWhitespace }.map(String.init), names: names)

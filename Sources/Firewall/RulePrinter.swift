@@ -84,9 +84,9 @@ package struct RulePrinter: Sendable {
     case .version(4): .ip4
     case .version: .ip6
     case .protocolNumber: .proto
-    case .source(.network6): .source6
+    case .source(.network6), .source(.networks6), .source(.me6): .source6
     case .source: .source
-    case .destination(.network6): .destination6
+    case .destination(.network6), .destination(.networks6), .destination(.me6): .destination6
     case .destination: .destination
     case .sourcePort: .sourcePort
     case .destinationPort: .destinationPort
@@ -138,16 +138,35 @@ package struct RulePrinter: Sendable {
     switch match {
     case .me:
       return parts?.proto == Clause(.version(6)) ? "me6" : "me"
-    case .network4(let address, let mask):
-      let length = (~mask).leadingZeroBitCount
-      guard mask == UInt32(truncatingIfNeeded: ~0 << UInt64(32 - length)) else {
-        return "\(address):\(IPv4Address(rawValue: mask))"
-      }
-      return length == 32 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
-    case .network6(let address, let mask):
-      guard let length = mask.prefixLength else { return "\(address)/\(mask)" }
-      return length == 128 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+    case .me6: return "me6"
+    case .network4(let address, let mask): return Self.network(address, mask)
+    case .network6(let address, let mask): return Self.network(address, mask)
+    case .networks4(let networks):
+      return networks.map { Self.network($0.address, $0.mask) }.joined(separator: ",")
+    case .networks6(let networks):
+      return networks.map { Self.network($0.address, $0.mask) }.joined(separator: ",")
+    case .set4(let set):
+      return "\(set.base)/\(set.prefixLength){\(set.ranges.map(Self.hosts).joined(separator: ","))}"
     }
+  }
+
+  private static func network(_ address: IPv4Address, _ mask: UInt32) -> String {
+    let length = (~mask).leadingZeroBitCount
+    guard mask == UInt32(truncatingIfNeeded: ~0 << UInt64(32 - length)) else {
+      return "\(address):\(IPv4Address(rawValue: mask))"
+    }
+    return length == 32 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+  }
+
+  private static func network(_ address: IPv6Address, _ mask: IPv6Address) -> String {
+    guard let length = mask.prefixLength else { return "\(address)/\(mask)" }
+    return length == 128 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+  }
+
+  /// From three neighbours on as a range.
+  private static func hosts(_ range: ClosedRange<UInt8>) -> String {
+    range.count > 2
+      ? "\(range.lowerBound)-\(range.upperBound)" : range.map { "\($0)" }.joined(separator: ",")
   }
 
   private func port(_ port: UInt16, _ parts: Arrangement?) -> String {

@@ -60,6 +60,13 @@ extension RuleHook {
       case .sourcePort(let ranges), .destinationPort(let ranges): sum + 8 + 3 * ranges.count
       case .received(let match), .transmitted(let match), .via(let match):
         sum + 8 + 2 * indexes(of: match).count
+      case .source(let match), .destination(let match):
+        switch match {
+        case .networks4(let networks): sum + 8 + 4 * networks.count
+        case .networks6(let networks): sum + 8 + 16 * networks.count
+        case .set4(let set): sum + 8 + 4 * set.ranges.count
+        case .me, .me6, .network4, .network6: sum + 32
+        }
       default: sum + 32
       }
     }
@@ -164,13 +171,43 @@ extension RuleHook {
       }
     case .network6(let address, let mask):
       require(version: 6, otherwise: next)
-      for word in 0..<4 {
-        let (wanted, bits) = (address.networkWord(word), mask.networkWord(word))
-        if bits == 0 { continue }
-        assembler.load(.word, .r1, from: .r10, Frame.header + header.1 + word * 4)
-        if bits != .max { assembler.calculate(.and, .r1, bits) }
-        assembler.jump(if: .r1, .notEqual, wanted, to: next)
+      require(address, mask, header: header.1, otherwise: next)
+    case .networks4(let networks):
+      require(version: 4, otherwise: next)
+      let holds = assembler.makeLabel()
+      for network in networks {
+        assembler.move32(.r1, register)
+        assembler.calculate(.and, .r1, network.mask)
+        assembler.jump(if: .r1, .equal, network.address.rawValue, to: holds)
       }
+      assembler.jump(to: next)
+      assembler.place(holds)
+    case .set4(let set):
+      require(version: 4, otherwise: next)
+      let holds = assembler.makeLabel()
+      for addresses in set.addresses {
+        let below = assembler.makeLabel()
+        assembler.jump(if: register, .less, addresses.lowerBound, to: below)
+        assembler.jump(if: register, .lessOrEqual, addresses.upperBound, to: holds)
+        assembler.place(below)
+      }
+      assembler.jump(to: next)
+      assembler.place(holds)
+    case .networks6(let networks):
+      require(version: 6, otherwise: next)
+      let holds = assembler.makeLabel()
+      for network in networks {
+        let another = assembler.makeLabel()
+        require(network.address, network.mask, header: header.1, otherwise: another)
+        assembler.jump(to: holds)
+        assembler.place(another)
+      }
+      assembler.jump(to: next)
+      assembler.place(holds)
+    case .me6:
+      require(version: 6, otherwise: next)
+      assembler.lookUp(maps.local6, key: Frame.header + header.1)
+      assembler.jump64(if: .r0, .equal, 0, to: next)
     case .me:
       let (version6, decided) = (assembler.makeLabel(), assembler.makeLabel())
       assembler.load(.word, .r1, from: .r10, Frame.version)
@@ -181,6 +218,19 @@ extension RuleHook {
       assembler.lookUp(maps.local6, key: Frame.header + header.1)
       assembler.place(decided)
       assembler.jump64(if: .r0, .equal, 0, to: next)
+    }
+  }
+
+  /// Changes r1.
+  private mutating func require(
+    _ address: IPv6Address, _ mask: IPv6Address, header: Int, otherwise next: Label
+  ) {
+    for word in 0..<4 {
+      let (wanted, bits) = (address.networkWord(word), mask.networkWord(word))
+      if bits == 0 { continue }
+      assembler.load(.word, .r1, from: .r10, Frame.header + header + word * 4)
+      if bits != .max { assembler.calculate(.and, .r1, bits) }
+      assembler.jump(if: .r1, .notEqual, wanted, to: next)
     }
   }
 

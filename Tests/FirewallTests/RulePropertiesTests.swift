@@ -90,10 +90,12 @@ struct RulePropertiesTests {
     var clauses = (0..<count).map { _ in clause(&random) }
     // `ip4` and `ip6` as the first word of a body are a protocol, which `from` has to follow
     if !hasFromTo, case .version = clauses[0].terms[0].test { clauses[0] = Clause(.direction(.incoming)) }
-    return Rule(
+    var rule = Rule(
       action: actions.randomElement(using: &random) ?? .allow,
       clauses: clauses,
       comment: Int.random(in: 0..<4, using: &random) == 0 ? "why \(port)" : nil, hasFromTo: hasFromTo)
+    rule.unifyMe()
+    return rule
   }
 
   private static func clause(_ random: inout SeededGenerator) -> Clause {
@@ -137,8 +139,26 @@ struct RulePropertiesTests {
     let all4: [UInt32] = [0x0a00_0001, 0x0a01_0203, 0xc000_0209]
     let near4 = all4.randomElement(using: &random) ?? 0
     let near6 = IPv6Address(high: 0x2001_0db8_0000_0000, low: 7)
-    switch Int.random(in: 0..<5, using: &random) {
+    switch Int.random(in: 0..<9, using: &random) {
     case 0: return .me
+    case 5: return .me6
+    case 6:
+      return .networks4([
+        Network4(IPv4Address(rawValue: near4), mask: ~0),
+        Network4(IPv4Address(rawValue: near4 & 0xff00_ff00), mask: 0xff00_ff00),
+      ])
+    case 7:
+      let length = Int.random(in: 24...31, using: &random)
+      let base = near4 & (~0 << UInt32(32 - length))
+      let hosts = (0..<UInt8.random(in: 1...9, using: &random)).map { _ in
+        UInt8(truncatingIfNeeded: base) + .random(in: 0...UInt8((1 << (32 - length)) - 1), using: &random)
+      }
+      return .set4(AddressSet(base: IPv4Address(rawValue: base), prefixLength: length, hosts: Set(hosts)))
+    case 8:
+      return .networks6([
+        Network6(near6, mask: IPv6Address(prefixLength: 128)),
+        Network6(IPv6Address(high: 0x2002 << 48, low: 0), mask: IPv6Address(prefixLength: 16)),
+      ])
     case 1, 2:
       let masks: [UInt32] = [~0, 0xffff_0000, 0x8000_0000, 0xff00_ff00]
       let mask = masks.randomElement(using: &random) ?? ~0

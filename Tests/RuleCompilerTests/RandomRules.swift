@@ -67,8 +67,20 @@ extension RandomNumberGenerator {
   private mutating func addressMatch() -> AddressMatch {
     let bits = UInt32.random(in: 0...32, using: &self)
     let mask: UInt32 = bits == 0 ? 0 : .max << (32 - bits)
-    switch Int.random(in: 0..<4, using: &self) {
+    switch Int.random(in: 0..<9, using: &self) {
     case 0: return .me
+    case 2: return .me6
+    case 3:
+      return .networks4([
+        Network4(IPv4Address(rawValue: address4()), mask: .max),
+        Network4(IPv4Address(rawValue: address4() & mask), mask: mask),
+      ])
+    case 4:
+      let hosts = (0..<3).map { _ in UInt8.random(in: 0...3, using: &self) }
+      return .set4(AddressSet(base: IPv4Address(rawValue: 0x0a00_0000), prefixLength: 30, hosts: Set(hosts)))
+    case 5:
+      let all = IPv6Address(high: .max, low: .max)
+      return .networks6([Network6(address6(), mask: all), Network6(address6(), mask: all)])
     case 1:
       let mask6 = IPv6Address(
         high: .max << UInt64.random(in: 0...63, using: &self), low: Bool.random(using: &self) ? .max : 0)
