@@ -32,6 +32,15 @@ extension ResolvedRules {
   package func evaluate(
     _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters
   ) -> Verdict {
+    var random = SystemRandomNumberGenerator()
+    return evaluate(packet, pass, from: index, counters: &counters, random: &random)
+  }
+
+  /// The same with a given source for `prob`: the upper 32 bits of a number for each such rule that is met.
+  package func evaluate(
+    _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters,
+    random: inout some RandomNumberGenerator
+  ) -> Verdict {
     let rules = self.rules.span
     guard packet.isReadable else {
       return Verdict(decision: .deny, ruleNumber: RuleSet.defaultNumber, next: rules.count)
@@ -40,6 +49,7 @@ extension ResolvedRules {
     while index < rules.count {
       let rule = rules[index]
       index += 1
+      if let threshold = rule.threshold, random.next() >> 32 >= UInt64(threshold) { continue }
       guard matches(rule.questions, packet, pass) else { continue }
       counters.count(slot: Int(rule.slot), bytes: packet.length)
       let decision: Verdict.Decision

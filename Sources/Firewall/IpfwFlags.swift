@@ -81,7 +81,7 @@ package struct IpfwFlags: Equatable, Sendable {
     usage: ipfw [-abcfnNqStT] COMMAND
            ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
 
-    add [N] ACTION BODY          N: 1 to 65534; without it behind the last rule
+    add [N] [prob P] ACTION [log [logamount L]] BODY       N: 1 to 65534; without it behind the last rule
       ACTION: allow | deny | count | divert PORT | tee PORT | skipto N
       BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
       OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,

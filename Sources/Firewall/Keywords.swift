@@ -25,6 +25,13 @@ package enum ActionWord: Hashable, Sendable {
   case later
 }
 
+/// What stands around the action.
+package enum ModifierWord: Hashable, Sendable {
+  case probability, log, logAmount
+  /// In ipfw's language, but not yet in ours.
+  case later
+}
+
 /// ipfw(8), RULE OPTIONS, and the words that combine them.
 package enum OptionWord: Hashable, Sendable {
   case not, or, open, close, comment
@@ -39,7 +46,7 @@ package enum OptionWord: Hashable, Sendable {
 /// Every word of the rule language. To add one: a row here, a case in its parser and printer, a ``Test``.
 package enum Grammar {
   /// Between `add` and the action.
-  package static let prefixes = Keywords<ActionWord>([("set", .later), ("prob", .later)])
+  package static let prefixes = Keywords<ModifierWord>([("set", .later), ("prob", .probability)])
 
   package static let actions = Keywords<ActionWord>([
     ("allow", .allow), ("accept", .allow), ("pass", .allow), ("permit", .allow),
@@ -56,9 +63,12 @@ package enum Grammar {
   ])
 
   /// Between the action and the body.
-  package static let modifiers = Keywords<ActionWord>([
-    ("log", .later), ("altq", .later), ("tag", .later), ("untag", .later),
+  package static let modifiers = Keywords<ModifierWord>([
+    ("log", .log), ("altq", .later), ("tag", .later), ("untag", .later),
   ])
+
+  /// Behind `log`.
+  package static let logOptions = Keywords<ModifierWord>([("logamount", .logAmount)])
 
   package static let options = Keywords<OptionWord>([
     ("not", .not), ("or", .or), ("|", .or), ("{", .open), ("(", .open), ("}", .close), (")", .close),

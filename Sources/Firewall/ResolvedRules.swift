@@ -13,6 +13,8 @@ package struct ResolvedRules: Sendable {
     let questions: Place
     /// Where `skipto` leads.
     let target: UInt32
+    /// The rule is tried where 32 random bits are less.
+    let threshold: UInt32?
   }
 
   struct Step: BitwiseCopyable, Sendable {
@@ -87,7 +89,8 @@ package struct ResolvedRules: Sendable {
     rules.append(
       ResolvedRule(
         number: entry.rule.number, slot: Int32(entry.slot), action: entry.rule.action,
-        questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target)))
+        questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target),
+        threshold: entry.rule.threshold))
   }
 
   private mutating func resolve(_ test: Test, _ host: HostView) -> Question {
@@ -160,6 +163,13 @@ extension Rule {
   package var skipTarget: UInt16 {
     guard case .skipto(let wanted) = action else { return number }
     return max(wanted, number == .max ? .max : number + 1)
+  }
+}
+
+extension Rule {
+  /// ``probability`` as a share of 2³². nil: always.
+  package var threshold: UInt32? {
+    probability.map { UInt32((UInt64($0) << 32) / 1_000_000) }
   }
 }
 

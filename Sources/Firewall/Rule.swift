@@ -8,6 +8,10 @@ package struct Rule: Equatable, Sendable {
   /// 1...65534, or 65535 for the default rule; 0 asks for automatic numbering.
   package var number: UInt16
   package var action: Action
+  /// `prob`, in millionths, 1...999 999: so exactly it is listed. nil: always.
+  package var probability: UInt32?
+  /// `log`, and how many packets to log at most; 0: all. nil: none. Nothing is written yet.
+  package var logAmount: UInt32?
   /// All must hold. The order is the order in which they were typed.
   package var clauses: [Clause]
   /// The comment behind `//`, without the slashes.
@@ -17,13 +21,16 @@ package struct Rule: Equatable, Sendable {
   package var hasFromTo: Bool
 
   package init(
-    number: UInt16 = 0, action: Action, clauses: [Clause] = [], comment: String? = nil, hasFromTo: Bool = true
+    number: UInt16 = 0, action: Action, clauses: [Clause] = [], comment: String? = nil,
+    hasFromTo: Bool = true, probability: UInt32? = nil, logAmount: UInt32? = nil
   ) {
     self.number = number
     self.action = action
     self.clauses = clauses
     self.comment = comment
     self.hasFromTo = hasFromTo
+    self.probability = probability
+    self.logAmount = logAmount
   }
 }
 

@@ -43,9 +43,13 @@ package struct RuleParser {
   package mutating func rule() throws(RuleError) -> Rule {
     var rule = Rule(action: .count)
     rule.number = try number()
-    if let word = words.first, Grammar.prefixes.meaning(of: word) != nil { throw .later(word) }
+    if words.count > 1, let word = words.first, matches(word, "set") { throw .later("set") }
+    if words.count > 1, let word = words.first, matches(word, Grammar.prefixes.word(for: .probability)) {
+      words.removeFirst()
+      rule.probability = try probability()
+    }
     rule.action = try action()
-    if let word = words.first, Grammar.modifiers.meaning(of: word) != nil { throw .later(word) }
+    try modifiers(&rule)
     rule.hasFromTo = try fromTo()
     rule.comment = try options()
     rule.clauses = rule.hasFromTo ? Arrangement(clauses).clauses : clauses
@@ -81,6 +85,36 @@ package struct RuleParser {
       return .count
     case .later: throw .later(word)
     case nil: throw RuleError("invalid action \(word)", .badData)
+    }
+  }
+
+  /// More than 0, at most 1, which is no probability but always.
+  private mutating func probability() throws(RuleError) -> UInt32? {
+    let word = try need("missing argument for prob")
+    let illegal = RuleError("illegal match prob. \(word)", .badData)
+    guard let value = Double(word), value > 0, value <= 1 else { throw illegal }
+    let millionths = UInt32((value * 1_000_000).rounded())
+    // less could not be listed
+    guard millionths > 0 else { throw illegal }
+    return millionths == 1_000_000 ? nil : millionths
+  }
+
+  private mutating func modifiers(_ rule: inout Rule) throws(RuleError) {
+    while let word = words.first, let modifier = Grammar.modifiers.meaning(of: word) {
+      guard modifier == .log else { throw .later(word) }
+      guard rule.logAmount == nil else { throw RuleError("log cannot be specified more than once", .badData) }
+      words.removeFirst()
+      rule.logAmount = 0
+      // a second `log` is no abbreviation
+      guard let word = words.first, Grammar.modifiers.meaning(of: word) == nil,
+        matches(word, Grammar.logOptions.word(for: .logAmount))
+      else { continue }
+      words.removeFirst()
+      let number = try need("logamount requires argument")
+      guard number.utf8.allSatisfy(isDigit), let amount = Int32(number) else {
+        throw RuleError("logamount must be positive", .badData)
+      }
+      rule.logAmount = UInt32(amount)
     }
   }
 

@@ -17,7 +17,15 @@ package struct RulePrinter: Sendable {
 
   /// The rule without its number.
   package func text(_ rule: Rule) -> String {
-    var words = [action(rule.action)]
+    var words: [String] = []
+    if let probability = rule.probability {
+      words += [Grammar.prefixes.word(for: .probability), "0.\(padded(probability, 6, "0"))"]
+    }
+    words.append(action(rule.action))
+    if let amount = rule.logAmount {
+      words.append(Grammar.modifiers.word(for: .log))
+      if amount > 0 { words += [Grammar.logOptions.word(for: .logAmount), "\(amount)"] }
+    }
     if isBrief {
       words.append("// \(rule.comment ?? "...")")
       return words.joined(separator: " ")

@@ -181,6 +181,10 @@ package struct RuleHook: ~Copyable {
     // A conditional jump reaches 32 767 slots: what might be longer is left to user space.
     if rule.clauses.reduce(0, { $0 + slots($1) }) > 20_000 { return goUp(at: rule.number) }
     let next = assembler.makeLabel()
+    if let threshold = rule.threshold {
+      assembler.call(.randomNumber)
+      assembler.jump(if: .r0, .greaterOrEqual, threshold, to: next)
+    }
     for clause in rule.clauses { require(clause, otherwise: next, maps) }
     assembler.storeKey(UInt32(entry.slot), at: Frame.slot)
     switch rule.action {

@@ -265,6 +265,38 @@ struct EvaluatorTests {
     #expect((0..<rules.slotCount).filter { counters[$0].packets == 1 } == counted, "\(text) from \(from)")
   }
 
+  @Test func `the random source is asked once for each rule with prob, before anything else`() throws {
+    let text = """
+      add 10 prob 0.5 deny out
+      add 20 deny in recv nosuch0
+      add 30 prob 0.5 deny in
+      add 40 prob 0.000001 count in
+      """
+    let rules = try RuleFile.load(text: text, into: RuleSet(default: .allow), names: .builtIn)
+    let resolved = ResolvedRules(ruleSet: rules, host: Self.host)
+    let bytes = try Sort.tcp.bytes()
+    let half: UInt64 = 1 << 63
+    for (numbers, decision, asked) in [
+      ([0, half], Verdict.Decision.allow, 3), ([0, half - 1], .deny, 2), ([.max, .max], .allow, 3),
+      ([half, 0], .deny, 2),
+    ] {
+      var counters = RuleCounters(for: rules)
+      var source = Numbers(numbers: numbers)
+      let verdict = resolved.evaluate(
+        PacketFields(parsing: bytes.rawSpan), Self.inEth0, from: 0, counters: &counters, random: &source)
+      #expect(verdict.decision == decision && source.taken == asked, "\(numbers)")
+    }
+  }
+
+  struct Numbers: RandomNumberGenerator {
+    let numbers: [UInt64]
+    var taken = 0
+    mutating func next() -> UInt64 {
+      defer { taken += 1 }
+      return taken < numbers.count ? numbers[taken] : .max
+    }
+  }
+
   @Test func `an unreadable packet is denied and counted nowhere`() throws {
     let rules = try RuleFile.load(
       text: "add 10 allow not tcp from any to any", into: RuleSet(default: .allow))

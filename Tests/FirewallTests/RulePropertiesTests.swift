@@ -18,6 +18,7 @@ struct RulePropertiesTests {
       #expect(try Rule(printer.text(parsed), names: .builtIn) == parsed, "\(note)")
       #expect(parsed.action == rule.action && parsed.comment == rule.comment, "\(note)")
       #expect(parsed.hasFromTo == rule.hasFromTo, "\(note)")
+      #expect(parsed.probability == rule.probability && parsed.logAmount == rule.logAmount, "\(note)")
       #expect(Self.sorted(parsed.clauses) == Self.sorted(rule.clauses), "\(note)")
     }
   }
@@ -93,7 +94,10 @@ struct RulePropertiesTests {
     var rule = Rule(
       action: actions.randomElement(using: &random) ?? .allow,
       clauses: clauses,
-      comment: Int.random(in: 0..<4, using: &random) == 0 ? "why \(port)" : nil, hasFromTo: hasFromTo)
+      comment: Int.random(in: 0..<4, using: &random) == 0 ? "why \(port)" : nil, hasFromTo: hasFromTo,
+      probability: Int.random(in: 0..<5, using: &random) == 0
+        ? .random(in: 1...999_999, using: &random) : nil,
+      logAmount: Int.random(in: 0..<5, using: &random) == 0 ? .random(in: 0...3, using: &random) : nil)
     rule.unifyMe()
     return rule
   }

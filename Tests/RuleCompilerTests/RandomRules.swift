@@ -9,7 +9,8 @@ extension RandomNumberGenerator {
     for _ in 0..<Int.random(in: 0...12, using: &self) {
       let rule = Rule(
         number: UInt16.random(in: 1...20, using: &self) * 100, action: action(),
-        clauses: (0..<Int.random(in: 0...3, using: &self)).map { _ in clause() })
+        clauses: (0..<Int.random(in: 0...3, using: &self)).map { _ in clause() },
+        probability: Int.random(in: 0..<6, using: &self) == 0 ? 500_000 : nil)
       ruleSet = (try? ruleSet.adding(rule).0) ?? ruleSet
     }
     return ruleSet
