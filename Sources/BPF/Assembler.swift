@@ -220,6 +220,7 @@ package struct Assembler: ~Copyable {
 /// The kernel's functions that programs call (bpf-helpers(7)), by number.
 package enum Helper: Int32, Sendable {
   case mapLookup = 1
+  case randomNumber = 7
   case storeBytes = 9
   case cloneRedirect = 13
   case redirect = 23

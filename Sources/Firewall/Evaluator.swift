@@ -32,6 +32,15 @@ extension ResolvedRules {
   package func evaluate(
     _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters
   ) -> Verdict {
+    var random = SystemRandomNumberGenerator()
+    return evaluate(packet, pass, from: index, counters: &counters, random: &random)
+  }
+
+  /// The same with a given source for `prob`: the upper 32 bits of a number for each such rule that is met.
+  package func evaluate(
+    _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters,
+    random: inout some RandomNumberGenerator
+  ) -> Verdict {
     let rules = self.rules.span
     guard packet.isReadable else {
       return Verdict(decision: .deny, ruleNumber: RuleSet.defaultNumber, next: rules.count)
@@ -40,11 +49,15 @@ extension ResolvedRules {
     while index < rules.count {
       let rule = rules[index]
       index += 1
+      if let threshold = rule.threshold, random.next() >> 32 >= UInt64(threshold) { continue }
       guard matches(rule.questions, packet, pass) else { continue }
       counters.count(slot: Int(rule.slot), bytes: packet.length)
       let decision: Verdict.Decision
       switch rule.action {
       case .count: continue
+      case .skipto:
+        index = Int(rule.target)
+        continue
       case .allow: decision = .allow
       case .deny: decision = .deny
       case .divert(let port): decision = .divert(port: port)
@@ -83,10 +96,22 @@ extension ResolvedRules {
       return packet.version == 4 && packet.source4.rawValue & mask == address
     case .destination4(let address, let mask):
       return packet.version == 4 && packet.destination4.rawValue & mask == address
-    case .source6(let index):
-      return packet.version == 6 && networks6.span[Int(index)].contains(packet.source6)
-    case .destination6(let index):
-      return packet.version == 6 && networks6.span[Int(index)].contains(packet.destination6)
+    case .source4Among(let place):
+      return packet.version == 4 && has(packet.source4, among: place)
+    case .destination4Among(let place):
+      return packet.version == 4 && has(packet.destination4, among: place)
+    case .source4InSet(let place):
+      return packet.version == 4 && has(packet.source4, inSet: place)
+    case .destination4InSet(let place):
+      return packet.version == 4 && has(packet.destination4, inSet: place)
+    case .source6(let place):
+      return packet.version == 6 && has(packet.source6, among: place)
+    case .destination6(let place):
+      return packet.version == 6 && has(packet.destination6, among: place)
+    case .sourceIsLocal6:
+      return packet.version == 6 && isLocal(packet.source6)
+    case .destinationIsLocal6:
+      return packet.version == 6 && isLocal(packet.destination6)
     case .sourceIsLocal:
       return packet.version == 4 ? isLocal(packet.source4) : isLocal(packet.source6)
     case .destinationIsLocal:
@@ -107,7 +132,38 @@ extension ResolvedRules {
     case .icmpTypes(let types):
       return packet.version == 4 && packet.transport == .icmp && packet.icmpType < 32
         && types & (1 << UInt32(packet.icmpType)) != 0
+    case .tcpFlags(let match):
+      return packet.protocolNumber == 6 && packet.transport == .ports && match.holds(for: packet.tcpFlags)
+    case .established:
+      return packet.protocolNumber == 6 && packet.transport == .ports && packet.tcpFlags & 0x16 != 0x02
+    case .fragment(let match):
+      guard packet.version == 4 else { return match == .laterFragment && packet.fragmentOffset != 0 }
+      return match.holds(for: packet.fragmentBits)
     }
+  }
+
+  private func has(_ address: IPv4Address, among place: Place) -> Bool {
+    let networks = networks4.span
+    for index in Int(place.start)..<Int(place.end)
+    where address.rawValue & networks[index].mask == networks[index].address.rawValue {
+      return true
+    }
+    return false
+  }
+
+  private func has(_ address: IPv4Address, inSet place: Place) -> Bool {
+    let addresses = sets4.span
+    for index in Int(place.start)..<Int(place.end)
+    where addresses[index].low <= address.rawValue && address.rawValue <= addresses[index].high {
+      return true
+    }
+    return false
+  }
+
+  private func has(_ address: IPv6Address, among place: Place) -> Bool {
+    let networks = networks6.span
+    for index in Int(place.start)..<Int(place.end) where networks[index].contains(address) { return true }
+    return false
   }
 
   private func has(_ port: UInt16, _ place: Place) -> Bool {
@@ -147,7 +203,7 @@ extension ResolvedRules {
   }
 }
 
-extension ResolvedRules.Network6 {
+extension Network6 {
   func contains(_ other: IPv6Address) -> Bool {
     other.high & mask.high == address.high && other.low & mask.low == address.low
   }

@@ -81,11 +81,12 @@ package struct IpfwFlags: Equatable, Sendable {
     usage: ipfw [-abcfnNqStT] COMMAND
            ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
 
-    add [N] ACTION BODY          N: 1 to 65534; without it behind the last rule
-      ACTION: allow | deny | count | divert PORT | tee PORT
+    add [N] [prob P] ACTION [log [logamount L]] BODY       N: 1 to 65534; without it behind the last rule
+      ACTION: allow | deny | count | divert PORT | tee PORT | skipto N
       BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
       OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,
-              src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, not, { … or … }
+              src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, setup, established,
+              tcpflags LIST, frag [LIST], not, { … or … }
     delete N[-M] …               remove rules
     flush                        remove all rules but the default one
     list | print [N[-M] …]       show rules

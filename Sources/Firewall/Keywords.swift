@@ -20,7 +20,14 @@ package struct Keywords<Meaning: Hashable & Sendable>: Sendable {
 
 /// ipfw(8), RULE ACTIONS.
 package enum ActionWord: Hashable, Sendable {
-  case allow, deny, count, divert, tee, comment
+  case allow, deny, count, divert, tee, skipto, comment
+  /// In ipfw's language, but not yet in ours.
+  case later
+}
+
+/// What stands around the action.
+package enum ModifierWord: Hashable, Sendable {
+  case probability, log, logAmount
   /// In ipfw's language, but not yet in ours.
   case later
 }
@@ -31,7 +38,7 @@ package enum OptionWord: Hashable, Sendable {
   case incoming, outgoing, received, transmitted, via
   case proto, ip4, ip6
   case source, destination, source6, destination6, sourcePort, destinationPort
-  case icmpTypes
+  case icmpTypes, tcpFlags, setup, established, fragment
   /// In ipfw's language, but not yet in ours.
   case later
 }
@@ -39,14 +46,15 @@ package enum OptionWord: Hashable, Sendable {
 /// Every word of the rule language. To add one: a row here, a case in its parser and printer, a ``Test``.
 package enum Grammar {
   /// Between `add` and the action.
-  package static let prefixes = Keywords<ActionWord>([("set", .later), ("prob", .later)])
+  package static let prefixes = Keywords<ModifierWord>([("set", .later), ("prob", .probability)])
 
   package static let actions = Keywords<ActionWord>([
     ("allow", .allow), ("accept", .allow), ("pass", .allow), ("permit", .allow),
     ("deny", .deny), ("drop", .deny),
-    ("count", .count), ("divert", .divert), ("tee", .tee), ("//", .comment),
+    ("count", .count), ("divert", .divert), ("tee", .tee), ("skipto", .skipto),
+    ("//", .comment),
     ("reject", .later), ("unreach", .later), ("unreach6", .later), ("reset", .later), ("reset6", .later),
-    ("abort", .later), ("abort6", .later), ("skipto", .later), ("call", .later), ("return", .later),
+    ("abort", .later), ("abort6", .later), ("call", .later), ("return", .later),
     ("fwd", .later), ("forward", .later), ("check-state", .later), ("setfib", .later), ("setdscp", .later),
     ("setmark", .later), ("reass", .later), ("pipe", .later), ("queue", .later), ("nat", .later),
     ("netgraph", .later), ("ngtee", .later), ("tcp-setmss", .later), ("eaction", .later),
@@ -55,9 +63,12 @@ package enum Grammar {
   ])
 
   /// Between the action and the body.
-  package static let modifiers = Keywords<ActionWord>([
-    ("log", .later), ("altq", .later), ("tag", .later), ("untag", .later),
+  package static let modifiers = Keywords<ModifierWord>([
+    ("log", .log), ("altq", .later), ("tag", .later), ("untag", .later),
   ])
+
+  /// Behind `log`.
+  package static let logOptions = Keywords<ModifierWord>([("logamount", .logAmount)])
 
   package static let options = Keywords<OptionWord>([
     ("not", .not), ("or", .or), ("|", .or), ("{", .open), ("(", .open), ("}", .close), (")", .close),
@@ -68,21 +79,33 @@ package enum Grammar {
     ("src-ip6", .source6), ("src-ipv6", .source6), ("dst-ip6", .destination6), ("dst-ipv6", .destination6),
     ("src-port", .sourcePort), ("dst-port", .destinationPort),
     ("icmptypes", .icmpTypes), ("icmptype", .icmpTypes),
+    ("tcpflags", .tcpFlags), ("tcpflgs", .tcpFlags), ("setup", .setup), ("tcpsetup", .setup),
+    ("established", .established), ("estab", .established),
+    ("frag", .fragment), ("frags", .fragment), ("fragment", .fragment),
     ("antispoof", .later), ("bridged", .later), ("defer-action", .later), ("defer-immediate-action", .later),
     ("diverted", .later), ("diverted-loopback", .later), ("diverted-output", .later), ("dscp", .later),
-    ("estab", .later), ("established", .later), ("ext6hdr", .later), ("fib", .later), ("flow", .later),
-    ("flow-id", .later), ("frag", .later), ("frags", .later), ("fragment", .later), ("gid", .later),
+    ("ext6hdr", .later), ("fib", .later), ("flow", .later),
+    ("flow-id", .later), ("gid", .later),
     ("icmp6type", .later), ("icmp6types", .later), ("ipid", .later), ("iplen", .later), ("ipoptions", .later),
     ("ipopts", .later), ("ipprecedence", .later), ("precedence", .later), ("ipsec", .later),
     ("iptos", .later),
     ("ipttl", .later), ("ipver", .later), ("ipversion", .later), ("jail", .later), ("keep-state", .later),
     ("layer2", .later), ("limit", .later), ("lookup", .later), ("mac", .later), ("MAC", .later),
     ("mac-type", .later), ("mark", .later), ("record-state", .later), ("set-limit", .later),
-    ("setup", .later),
-    ("sockarg", .later), ("tagged", .later), ("tcpack", .later), ("tcpdatalen", .later), ("tcpflags", .later),
-    ("tcpflgs", .later), ("tcpmss", .later), ("tcpoptions", .later), ("tcpopts", .later), ("tcpseq", .later),
-    ("tcpsetup", .later), ("tcpwin", .later), ("uid", .later), ("verrevpath", .later),
+    ("sockarg", .later), ("tagged", .later), ("tcpack", .later), ("tcpdatalen", .later),
+    ("tcpmss", .later), ("tcpoptions", .later), ("tcpopts", .later), ("tcpseq", .later),
+    ("tcpwin", .later), ("uid", .later), ("verrevpath", .later),
     ("versrcreach", .later),
+  ])
+
+  /// `tcpflags`, in the order of listing (RFC 9293 §3.1 has the bits).
+  package static let tcpFlags = Keywords<UInt8>([
+    ("syn", 0x02), ("fin", 0x01), ("ack", 0x10), ("psh", 0x08), ("rst", 0x04), ("urg", 0x20),
+  ])
+
+  /// `frag`, as bits of ``PacketFields/fragmentBits``.
+  package static let fragmentFlags = Keywords<UInt8>([
+    ("rf", 0x80), ("df", 0x40), ("mf", 0x20), ("offset", 0x01),
   ])
 }
 

@@ -11,6 +11,10 @@ package struct ResolvedRules: Sendable {
     let slot: Int32
     let action: Action
     let questions: Place
+    /// Where `skipto` leads.
+    let target: UInt32
+    /// The rule is tried where 32 random bits are less.
+    let threshold: UInt32?
   }
 
   struct Step: BitwiseCopyable, Sendable {
@@ -26,11 +30,17 @@ package struct ResolvedRules: Sendable {
     case sourceIsLocal, destinationIsLocal
     case source4(UInt32, mask: UInt32)
     case destination4(UInt32, mask: UInt32)
-    case source6(Int32), destination6(Int32)
+    case source4Among(Place), destination4Among(Place)
+    case source4InSet(Place), destination4InSet(Place)
+    case sourceIsLocal6, destinationIsLocal6
+    case source6(Place), destination6(Place)
     case sourcePort(Place), destinationPort(Place)
     case direction(Direction)
     case received(Place), transmitted(Place), via(Place)
     case icmpTypes(UInt32)
+    case tcpFlags(FlagMatch)
+    case established
+    case fragment(FlagMatch)
   }
 
   /// A part of one of the arrays beside.
@@ -39,9 +49,9 @@ package struct ResolvedRules: Sendable {
     let end: UInt32
   }
 
-  struct Network6: BitwiseCopyable, Sendable {
-    let address: IPv6Address
-    let mask: IPv6Address
+  struct Addresses4: BitwiseCopyable, Sendable {
+    let low: UInt32
+    let high: UInt32
   }
 
   struct Ports: BitwiseCopyable, Sendable {
@@ -52,6 +62,8 @@ package struct ResolvedRules: Sendable {
   private(set) var rules: [ResolvedRule] = []
   private(set) var steps: [Step] = []
   private(set) var ports: [Ports] = []
+  private(set) var networks4: [Network4] = []
+  private(set) var sets4: [Addresses4] = []
   private(set) var networks6: [Network6] = []
   private(set) var interfaces: [UInt32] = []
   /// Sorted.
@@ -61,10 +73,10 @@ package struct ResolvedRules: Sendable {
   package init(ruleSet: RuleSet, host: HostView) {
     local4 = Set(host.interfaces.flatMap(\.addresses4).map(\.rawValue)).sorted()
     local6 = Set(host.interfaces.flatMap(\.addresses6)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
-    for entry in ruleSet.entries { append(entry, host) }
+    for entry in ruleSet.entries { append(entry, ruleSet, host) }
   }
 
-  private mutating func append(_ entry: RuleSet.Entry, _ host: HostView) {
+  private mutating func append(_ entry: RuleSet.Entry, _ ruleSet: RuleSet, _ host: HostView) {
     let start = UInt32(steps.count)
     for clause in entry.rule.clauses {
       let end = UInt32(steps.count + clause.terms.count)
@@ -72,10 +84,13 @@ package struct ResolvedRules: Sendable {
         steps.append(Step(question: resolve(term.test, host), negated: term.negated, blockEnd: end))
       }
     }
+    var target = 0
+    if case .skipto = entry.rule.action { target = ruleSet.index(after: entry.rule.skipTarget - 1) }
     rules.append(
       ResolvedRule(
         number: entry.rule.number, slot: Int32(entry.slot), action: entry.rule.action,
-        questions: Place(start: start, end: UInt32(steps.count))))
+        questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target),
+        threshold: entry.rule.threshold))
   }
 
   private mutating func resolve(_ test: Test, _ host: HostView) -> Question {
@@ -86,8 +101,18 @@ package struct ResolvedRules: Sendable {
     case .destination(.me): return .destinationIsLocal
     case .source(.network4(let address, let mask)): return .source4(address.rawValue, mask: mask)
     case .destination(.network4(let address, let mask)): return .destination4(address.rawValue, mask: mask)
-    case .source(.network6(let address, let mask)): return .source6(place(address, mask))
-    case .destination(.network6(let address, let mask)): return .destination6(place(address, mask))
+    case .source(.networks4(let networks)): return .source4Among(place(networks))
+    case .destination(.networks4(let networks)): return .destination4Among(place(networks))
+    case .source(.set4(let set)): return .source4InSet(place(set))
+    case .destination(.set4(let set)): return .destination4InSet(place(set))
+    case .source(.me6): return .sourceIsLocal6
+    case .destination(.me6): return .destinationIsLocal6
+    case .source(.network6(let address, let mask)):
+      return .source6(place([Network6(address, mask: mask)]))
+    case .destination(.network6(let address, let mask)):
+      return .destination6(place([Network6(address, mask: mask)]))
+    case .source(.networks6(let networks)): return .source6(place(networks))
+    case .destination(.networks6(let networks)): return .destination6(place(networks))
     case .sourcePort(let ranges): return .sourcePort(place(ranges))
     case .destinationPort(let ranges): return .destinationPort(place(ranges))
     case .direction(let direction): return .direction(direction)
@@ -95,12 +120,26 @@ package struct ResolvedRules: Sendable {
     case .transmitted(let match): return .transmitted(place(match, host))
     case .via(let match): return .via(place(match, host))
     case .icmpTypes(let types): return .icmpTypes(types)
+    case .tcpFlags(let match): return .tcpFlags(match)
+    case .established: return .established
+    case .fragment(let match): return .fragment(match)
     }
   }
 
-  private mutating func place(_ address: IPv6Address, _ mask: IPv6Address) -> Int32 {
-    networks6.append(Network6(address: address, mask: mask))
-    return Int32(networks6.count - 1)
+  private mutating func place(_ networks: [Network4]) -> Place {
+    networks4 += networks
+    return Place(start: UInt32(networks4.count - networks.count), end: UInt32(networks4.count))
+  }
+
+  private mutating func place(_ networks: [Network6]) -> Place {
+    networks6 += networks
+    return Place(start: UInt32(networks6.count - networks.count), end: UInt32(networks6.count))
+  }
+
+  private mutating func place(_ set: AddressSet) -> Place {
+    let start = UInt32(sets4.count)
+    sets4 += set.addresses.map { Addresses4(low: $0.lowerBound, high: $0.upperBound) }
+    return Place(start: start, end: UInt32(sets4.count))
   }
 
   private mutating func place(_ ranges: [ClosedRange<UInt16>]) -> Place {
@@ -116,6 +155,21 @@ package struct ResolvedRules: Sendable {
       interfaces.append(interface.index)
     }
     return Place(start: start, end: UInt32(interfaces.count))
+  }
+}
+
+extension Rule {
+  /// The least number at which a `skipto` goes on, 1...65535.
+  package var skipTarget: UInt16 {
+    guard case .skipto(let wanted) = action else { return number }
+    return max(wanted, number == .max ? .max : number + 1)
+  }
+}
+
+extension Rule {
+  /// ``probability`` as a share of 2³². nil: always.
+  package var threshold: UInt32? {
+    probability.map { UInt32((UInt64($0) << 32) / 1_000_000) }
   }
 }
 

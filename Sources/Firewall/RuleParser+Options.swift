@@ -29,7 +29,8 @@ extension RuleParser {
       case .later:
         throw .later(word)
       case .incoming, .outgoing, .received, .transmitted, .via, .proto, .ip4, .ip6, .source, .destination,
-        .source6, .destination6, .sourcePort, .destinationPort, .icmpTypes:
+        .source6, .destination6, .sourcePort, .destinationPort, .icmpTypes, .tcpFlags, .setup, .established,
+        .fragment:
         let test = try test(option)
         // an "or" must not lead to, or come from, what asks nothing: the block would mean something else
         guard test != nil || !block.joins else { throw Self.invalidBlock }
@@ -86,6 +87,17 @@ extension RuleParser {
       return try portOption("destination").map { .destinationPort($0) }
     case .icmpTypes:
       return .icmpTypes(try icmpTypes(try need("icmptypes requires list of types")))
+    case .setup: return .tcpFlags(.setup)
+    case .established: return .established
+    case .tcpFlags:
+      return .tcpFlags(try flags(try need("missing argument for tcpflags"), Grammar.tcpFlags))
+    case .fragment:
+      // bare where no flags follow, for what follows may be the next option
+      guard let word = words.first, let match = try? flags(word, Grammar.fragmentFlags) else {
+        return .fragment(.laterFragment)
+      }
+      words.removeFirst()
+      return .fragment(match)
     case .not, .or, .open, .close, .comment, .later:
       preconditionFailure("\(option) is no test")
     }

@@ -43,12 +43,17 @@ package struct RuleParser {
   package mutating func rule() throws(RuleError) -> Rule {
     var rule = Rule(action: .count)
     rule.number = try number()
-    if let word = words.first, Grammar.prefixes.meaning(of: word) != nil { throw .later(word) }
+    if words.count > 1, let word = words.first, matches(word, "set") { throw .later("set") }
+    if words.count > 1, let word = words.first, matches(word, Grammar.prefixes.word(for: .probability)) {
+      words.removeFirst()
+      rule.probability = try probability()
+    }
     rule.action = try action()
-    if let word = words.first, Grammar.modifiers.meaning(of: word) != nil { throw .later(word) }
+    try modifiers(&rule)
     rule.hasFromTo = try fromTo()
     rule.comment = try options()
     rule.clauses = rule.hasFromTo ? Arrangement(clauses).clauses : clauses
+    rule.unifyMe()
     return rule
   }
 
@@ -73,6 +78,7 @@ package struct RuleParser {
     case .count: return .count
     case .divert: return .divert(port: try divertPort(after: word))
     case .tee: return .tee(port: try divertPort(after: word))
+    case .skipto: return .skipto(try number(after: word))
     case .comment:
       // "// text" alone is a count rule with a comment
       words = [word] + words
@@ -80,6 +86,46 @@ package struct RuleParser {
     case .later: throw .later(word)
     case nil: throw RuleError("invalid action \(word)", .badData)
     }
+  }
+
+  /// More than 0, at most 1, which is no probability but always.
+  private mutating func probability() throws(RuleError) -> UInt32? {
+    let word = try need("missing argument for prob")
+    let illegal = RuleError("illegal match prob. \(word)", .badData)
+    guard let value = Double(word), value > 0, value <= 1 else { throw illegal }
+    let millionths = UInt32((value * 1_000_000).rounded())
+    // less could not be listed
+    guard millionths > 0 else { throw illegal }
+    return millionths == 1_000_000 ? nil : millionths
+  }
+
+  private mutating func modifiers(_ rule: inout Rule) throws(RuleError) {
+    while let word = words.first, let modifier = Grammar.modifiers.meaning(of: word) {
+      guard modifier == .log else { throw .later(word) }
+      guard rule.logAmount == nil else { throw RuleError("log cannot be specified more than once", .badData) }
+      words.removeFirst()
+      rule.logAmount = 0
+      // a second `log` is no abbreviation
+      guard let word = words.first, Grammar.modifiers.meaning(of: word) == nil,
+        matches(word, Grammar.logOptions.word(for: .logAmount))
+      else { continue }
+      words.removeFirst()
+      let number = try need("logamount requires argument")
+      guard number.utf8.allSatisfy(isDigit), let amount = Int32(number) else {
+        throw RuleError("logamount must be positive", .badData)
+      }
+      rule.logAmount = UInt32(amount)
+    }
+  }
+
+  /// 1...65534; what no rule could have is refused.
+  private mutating func number(after action: String) throws(RuleError) -> UInt16 {
+    let word = try need("missing argument for \(action)")
+    if word == "tablearg" { throw .later(word) }
+    guard word.utf8.allSatisfy(isDigit), let number = UInt16(word), (1...65534).contains(number) else {
+      throw RuleError("illegal argument for \(action)", .badData)
+    }
+    return number
   }
 
   private mutating func divertPort(after action: String) throws(RuleError) -> UInt16 {
@@ -259,6 +305,20 @@ extension Term {
 }
 
 extension Rule {
+  /// In a rule for `ip6`, `me` and `me6` are the same.
+  package mutating func unifyMe() {
+    guard hasFromTo, Arrangement(clauses).proto == Clause(.version(6)) else { return }
+    for clause in clauses.indices {
+      for term in clauses[clause].terms.indices {
+        switch clauses[clause].terms[term].test {
+        case .source(.me6): clauses[clause].terms[term].test = .source(.me)
+        case .destination(.me6): clauses[clause].terms[term].test = .destination(.me)
+        default: break
+        }
+      }
+    }
+  }
+
   /// Reads what follows `add`, warnings apart.
   package init(_ text: String, names: Names = .system) throws(RuleError) {
     var parser = RuleParser(text.split { $0.isWhitespace }.map(String.init), names: names)

@@ -17,7 +17,15 @@ package struct RulePrinter: Sendable {
 
   /// The rule without its number.
   package func text(_ rule: Rule) -> String {
-    var words = [action(rule.action)]
+    var words: [String] = []
+    if let probability = rule.probability {
+      words += [Grammar.prefixes.word(for: .probability), "0.\(padded(probability, 6, "0"))"]
+    }
+    words.append(action(rule.action))
+    if let amount = rule.logAmount {
+      words.append(Grammar.modifiers.word(for: .log))
+      if amount > 0 { words += [Grammar.logOptions.word(for: .logAmount), "\(amount)"] }
+    }
     if isBrief {
       words.append("// \(rule.comment ?? "...")")
       return words.joined(separator: " ")
@@ -40,6 +48,7 @@ package struct RulePrinter: Sendable {
     case .count: Grammar.actions.word(for: .count)
     case .divert(let port): "\(Grammar.actions.word(for: .divert)) \(port)"
     case .tee(let port): "\(Grammar.actions.word(for: .tee)) \(port)"
+    case .skipto(let number): "\(Grammar.actions.word(for: .skipto)) \(number)"
     }
   }
 
@@ -63,7 +72,7 @@ package struct RulePrinter: Sendable {
       guard let keyword = Self.keyword(test) else { return value(test, parts) }
       let word = Grammar.options.word(for: keyword)
       switch test {
-      case .direction, .version: return word
+      case .direction, .version, .tcpFlags(.setup), .established: return word
       case .source(.me), .destination(.me): return "\(word) me"
       default: return "\(word) \(value(test, parts))"
       }
@@ -83,9 +92,9 @@ package struct RulePrinter: Sendable {
     case .version(4): .ip4
     case .version: .ip6
     case .protocolNumber: .proto
-    case .source(.network6): .source6
+    case .source(.network6), .source(.networks6), .source(.me6): .source6
     case .source: .source
-    case .destination(.network6): .destination6
+    case .destination(.network6), .destination(.networks6), .destination(.me6): .destination6
     case .destination: .destination
     case .sourcePort: .sourcePort
     case .destinationPort: .destinationPort
@@ -95,6 +104,10 @@ package struct RulePrinter: Sendable {
     case .transmitted: .transmitted
     case .via: .via
     case .icmpTypes: .icmpTypes
+    case .tcpFlags(.setup): .setup
+    case .tcpFlags: .tcpFlags
+    case .established: .established
+    case .fragment: .fragment
     }
   }
 
@@ -109,7 +122,7 @@ package struct RulePrinter: Sendable {
         let (low, high) = (port(range.lowerBound, parts), port(range.upperBound, parts))
         return low == high ? low : "\(low)-\(high)"
       }.joined(separator: ",")
-    case .direction: return ""
+    case .direction, .established: return ""
     case .received(let match), .transmitted(let match), .via(let match):
       switch match {
       case .name(let name), .pattern(let name): return name
@@ -117,23 +130,51 @@ package struct RulePrinter: Sendable {
       }
     case .icmpTypes(let types):
       return (0..<32).filter { types & (1 << $0) != 0 }.map { "\($0)" }.joined(separator: ",")
+    case .tcpFlags(let match): return Self.flags(match, Grammar.tcpFlags)
+    case .fragment(let match): return Self.flags(match, Grammar.fragmentFlags)
     }
+  }
+
+  /// For each flag whether it must be set, then whether clear: a rule may ask for both.
+  private static func flags(_ match: FlagMatch, _ names: Keywords<UInt8>) -> String {
+    names.entries.flatMap { word, bit in
+      (match.set & bit != 0 ? [word] : []) + (match.clear & bit != 0 ? ["!\(word)"] : [])
+    }.joined(separator: ",")
   }
 
   private func address(_ match: AddressMatch, _ parts: Arrangement?) -> String {
     switch match {
     case .me:
       return parts?.proto == Clause(.version(6)) ? "me6" : "me"
-    case .network4(let address, let mask):
-      let length = (~mask).leadingZeroBitCount
-      guard mask == UInt32(truncatingIfNeeded: ~0 << UInt64(32 - length)) else {
-        return "\(address):\(IPv4Address(rawValue: mask))"
-      }
-      return length == 32 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
-    case .network6(let address, let mask):
-      guard let length = mask.prefixLength else { return "\(address)/\(mask)" }
-      return length == 128 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+    case .me6: return "me6"
+    case .network4(let address, let mask): return Self.network(address, mask)
+    case .network6(let address, let mask): return Self.network(address, mask)
+    case .networks4(let networks):
+      return networks.map { Self.network($0.address, $0.mask) }.joined(separator: ",")
+    case .networks6(let networks):
+      return networks.map { Self.network($0.address, $0.mask) }.joined(separator: ",")
+    case .set4(let set):
+      return "\(set.base)/\(set.prefixLength){\(set.ranges.map(Self.hosts).joined(separator: ","))}"
     }
+  }
+
+  private static func network(_ address: IPv4Address, _ mask: UInt32) -> String {
+    let length = (~mask).leadingZeroBitCount
+    guard mask == UInt32(truncatingIfNeeded: ~0 << UInt64(32 - length)) else {
+      return "\(address):\(IPv4Address(rawValue: mask))"
+    }
+    return length == 32 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+  }
+
+  private static func network(_ address: IPv6Address, _ mask: IPv6Address) -> String {
+    guard let length = mask.prefixLength else { return "\(address)/\(mask)" }
+    return length == 128 ? "\(address)" : length == 0 ? "any" : "\(address)/\(length)"
+  }
+
+  /// From three neighbours on as a range.
+  private static func hosts(_ range: ClosedRange<UInt8>) -> String {
+    range.count > 2
+      ? "\(range.lowerBound)-\(range.upperBound)" : range.map { "\($0)" }.joined(separator: ",")
   }
 
   private func port(_ port: UInt16, _ parts: Arrangement?) -> String {

@@ -30,6 +30,7 @@ extension PacketFields {
     protocolNumber = number
     fragmentOffset = offset
     moreFragments = fragment & 0x2000 != 0
+    fragmentBits = UInt8(fragment >> 13) << 5 | (offset == 0 ? 0 : 1)
     length = UInt32(totalLength)
     source4 = IPv4Address(rawValue: bytes.integer(at: 12))
     destination4 = IPv4Address(rawValue: bytes.integer(at: 16))

@@ -24,6 +24,9 @@ package struct PacketFields: Sendable, BitwiseCopyable {
   /// In bytes; 0 for the first fragment and for what is no fragment.
   package var fragmentOffset: UInt16 = 0
   package var moreFragments = false
+  /// IPv4: the flags as on the wire (0x80 reserved, 0x40 don't fragment, 0x20 more fragments), and 0x01 where
+  /// the offset is not 0.
+  package var fragmentBits: UInt8 = 0
   package var sourcePort: UInt16 = 0
   package var destinationPort: UInt16 = 0
   /// The packet's length in bytes by its own header (IPv4: Total Length; IPv6: 40 + Payload Length).

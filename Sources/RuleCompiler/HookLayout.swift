@@ -37,7 +37,8 @@ enum PacketType {
 enum Frame {
   /// The IP header, up to 40 bytes as they are.
   static let header = -40
-  static let transport = -48
+  /// 16 bytes: what is wanted of the transport header.
+  static let transport = -184
   /// 4 or 6.
   static let version = -52
   static let transportKind = -56
@@ -63,6 +64,9 @@ enum Frame {
   static let time = -160
   /// 1 for a packet that carried a mark: a client's or divertd's socket has written it.
   static let reinjected = -164
+  static let tcpFlags = -44
+  /// 0 for what is no later fragment; else the offset, in units that depend on the version.
+  static let fragmentOffset = -48
 }
 
 /// ``Frame/transportKind``.

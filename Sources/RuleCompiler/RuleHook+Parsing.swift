@@ -13,7 +13,9 @@ extension RuleHook {
     let done = assembler.makeLabel()
 
     assembler.store(.word, value: TransportKind.none, to: .r10, Frame.transportKind)
-    for variable in [Frame.sourcePort, Frame.destinationPort, Frame.icmpType] {
+    for variable in [
+      Frame.sourcePort, Frame.destinationPort, Frame.icmpType, Frame.tcpFlags, Frame.fragmentOffset,
+    ] {
       assembler.store(.word, value: 0, to: .r10, variable)
     }
     assembler.move(.r7, 0)
@@ -56,6 +58,7 @@ extension RuleHook {
     assembler.load(.halfword, .r4, from: .r10, Frame.header + 6)
     assembler.swapBigEndian(.r4, bits: 16)
     assembler.calculate(.and, .r4, 0x1fff)
+    assembler.store(.word, .r4, to: .r10, Frame.fragmentOffset)
     refuseTinyTCPFragment(offset: .r4, unit: 1)
     assembler.load(.word, .r7, from: .r10, Frame.header + 12)
     assembler.swapBigEndian(.r7, bits: 32)
@@ -120,6 +123,7 @@ extension RuleHook {
       assembler.calculate(.and, .r4, 0xfff8)
       assembler.load(.byte, .r9, from: .r10, Frame.transport)
       assembler.jump(if: .r4, .equal, 0, to: next)
+      assembler.store(.word, .r4, to: .r10, Frame.fragmentOffset)
       refuseTinyTCPFragment(offset: .r4, unit: 8)
       assembler.jump(to: done)
       assembler.place(next)
@@ -149,13 +153,15 @@ extension RuleHook {
 
   private mutating func readTransport(done: Label) {
     let ports = assembler.makeLabel()
+    let tcp = assembler.makeLabel()
+    let loaded = assembler.makeLabel()
     let icmp = assembler.makeLabel()
     let icmp6 = assembler.makeLabel()
     assembler.load(.word, .r2, from: .r10, Frame.transportLength)
     for (number, size): (UInt32, UInt32) in [(6, 20), (17, 8), (136, 8), (132, 12)] {
       let other = assembler.makeLabel()
       assembler.jump(if: .r9, .notEqual, number, to: other)
-      assembler.jump(if: .r2, .greaterOrEqual, size, to: ports)
+      assembler.jump(if: .r2, .greaterOrEqual, size, to: number == 6 ? tcp : ports)
       assembler.jump(to: done)
       assembler.place(other)
     }
@@ -175,8 +181,15 @@ extension RuleHook {
     assembler.store(.word, value: TransportKind.icmp, to: .r10, Frame.transportKind)
     assembler.jump(to: done)
 
+    assembler.place(tcp)
+    loadTransport(count: 14, cutShort: done)
+    assembler.load(.byte, .r1, from: .r10, Frame.transport + 13)
+    assembler.store(.word, .r1, to: .r10, Frame.tcpFlags)
+    assembler.jump(to: loaded)
+
     assembler.place(ports)
     loadTransport(count: 4, cutShort: done)
+    assembler.place(loaded)
     for (offset, variable) in [(0, Frame.sourcePort), (2, Frame.destinationPort)] {
       assembler.load(.halfword, .r1, from: .r10, Frame.transport + offset)
       assembler.swapBigEndian(.r1, bits: 16)

@@ -60,6 +60,13 @@ extension RuleHook {
       case .sourcePort(let ranges), .destinationPort(let ranges): sum + 8 + 3 * ranges.count
       case .received(let match), .transmitted(let match), .via(let match):
         sum + 8 + 2 * indexes(of: match).count
+      case .source(let match), .destination(let match):
+        switch match {
+        case .networks4(let networks): sum + 8 + 4 * networks.count
+        case .networks6(let networks): sum + 8 + 16 * networks.count
+        case .set4(let set): sum + 8 + 4 * set.ranges.count
+        case .me, .me6, .network4, .network6: sum + 32
+        }
       default: sum + 32
       }
     }
@@ -93,7 +100,46 @@ extension RuleHook {
       assembler.calculate(.shiftLeft, .r2, .r1)
       assembler.calculate(.and, .r2, types)
       assembler.jump(if: .r2, .equal, 0, to: next)
+    case .tcpFlags(let match):
+      loadTCPFlags(otherwise: next)
+      require(match, otherwise: next)
+    case .established:
+      loadTCPFlags(otherwise: next)
+      assembler.calculate(.and, .r1, 0x16)
+      assembler.jump(if: .r1, .equal, 0x02, to: next)
+    case .fragment(.laterFragment):
+      assembler.load(.word, .r1, from: .r10, Frame.fragmentOffset)
+      assembler.jump(if: .r1, .equal, 0, to: next)
+    case .fragment(let match):
+      require(version: 4, otherwise: next)
+      loadFragmentBits()
+      require(match, otherwise: next)
     }
+  }
+
+  private mutating func loadTCPFlags(otherwise next: Label) {
+    assembler.jump(if: .r9, .notEqual, 6, to: next)
+    require(transport: TransportKind.ports, otherwise: next)
+    assembler.load(.word, .r1, from: .r10, Frame.tcpFlags)
+  }
+
+  /// r1 = ``PacketFields/fragmentBits`` of an IPv4 packet.
+  private mutating func loadFragmentBits() {
+    let first = assembler.makeLabel()
+    assembler.load(.byte, .r1, from: .r10, Frame.header + 6)
+    assembler.calculate(.and, .r1, 0xe0)
+    assembler.load(.word, .r2, from: .r10, Frame.fragmentOffset)
+    assembler.jump(if: .r2, .equal, 0, to: first)
+    assembler.calculate(.or, .r1, 1)
+    assembler.place(first)
+  }
+
+  /// The bits in r1; changes it.
+  private mutating func require(_ match: FlagMatch, otherwise next: Label) {
+    // what must be set and clear at once never is
+    guard match.set & match.clear == 0 else { return assembler.jump(to: next) }
+    assembler.calculate(.and, .r1, UInt32(match.set | match.clear))
+    assembler.jump(if: .r1, .notEqual, UInt32(match.set), to: next)
   }
 
   private mutating func require(version: UInt8, otherwise next: Label) {
@@ -125,13 +171,43 @@ extension RuleHook {
       }
     case .network6(let address, let mask):
       require(version: 6, otherwise: next)
-      for word in 0..<4 {
-        let (wanted, bits) = (address.networkWord(word), mask.networkWord(word))
-        if bits == 0 { continue }
-        assembler.load(.word, .r1, from: .r10, Frame.header + header.1 + word * 4)
-        if bits != .max { assembler.calculate(.and, .r1, bits) }
-        assembler.jump(if: .r1, .notEqual, wanted, to: next)
+      require(address, mask, header: header.1, otherwise: next)
+    case .networks4(let networks):
+      require(version: 4, otherwise: next)
+      let holds = assembler.makeLabel()
+      for network in networks {
+        assembler.move32(.r1, register)
+        assembler.calculate(.and, .r1, network.mask)
+        assembler.jump(if: .r1, .equal, network.address.rawValue, to: holds)
       }
+      assembler.jump(to: next)
+      assembler.place(holds)
+    case .set4(let set):
+      require(version: 4, otherwise: next)
+      let holds = assembler.makeLabel()
+      for addresses in set.addresses {
+        let below = assembler.makeLabel()
+        assembler.jump(if: register, .less, addresses.lowerBound, to: below)
+        assembler.jump(if: register, .lessOrEqual, addresses.upperBound, to: holds)
+        assembler.place(below)
+      }
+      assembler.jump(to: next)
+      assembler.place(holds)
+    case .networks6(let networks):
+      require(version: 6, otherwise: next)
+      let holds = assembler.makeLabel()
+      for network in networks {
+        let another = assembler.makeLabel()
+        require(network.address, network.mask, header: header.1, otherwise: another)
+        assembler.jump(to: holds)
+        assembler.place(another)
+      }
+      assembler.jump(to: next)
+      assembler.place(holds)
+    case .me6:
+      require(version: 6, otherwise: next)
+      assembler.lookUp(maps.local6, key: Frame.header + header.1)
+      assembler.jump64(if: .r0, .equal, 0, to: next)
     case .me:
       let (version6, decided) = (assembler.makeLabel(), assembler.makeLabel())
       assembler.load(.word, .r1, from: .r10, Frame.version)
@@ -142,6 +218,19 @@ extension RuleHook {
       assembler.lookUp(maps.local6, key: Frame.header + header.1)
       assembler.place(decided)
       assembler.jump64(if: .r0, .equal, 0, to: next)
+    }
+  }
+
+  /// Changes r1.
+  private mutating func require(
+    _ address: IPv6Address, _ mask: IPv6Address, header: Int, otherwise next: Label
+  ) {
+    for word in 0..<4 {
+      let (wanted, bits) = (address.networkWord(word), mask.networkWord(word))
+      if bits == 0 { continue }
+      assembler.load(.word, .r1, from: .r10, Frame.header + header + word * 4)
+      if bits != .max { assembler.calculate(.and, .r1, bits) }
+      assembler.jump(if: .r1, .notEqual, wanted, to: next)
     }
   }
 

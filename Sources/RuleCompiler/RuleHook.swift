@@ -22,6 +22,8 @@ package struct RuleHook: ~Copyable {
   let deny: Label
   /// Whether the rule being translated has already made sure of the packet's version.
   var knownVersion: UInt8 = 0
+  /// By number: where a `skipto` leads, while that lies ahead.
+  private var skips: [UInt16: Label] = [:]
 
   package static func compile(
     _ ruleSet: RuleSet, host: HostView, environment: HookEnvironment, maps: borrowing HookMaps
@@ -114,15 +116,32 @@ package struct RuleHook: ~Copyable {
     for entry in ruleSet.entries {
       if starts.last?.number != entry.rule.number {
         starts.append((entry.rule.number, assembler.here()))
+        placeSkips(upTo: entry.rule.number)
         if assembler.count - beginning > environment.instructionLimit { break }
       }
       translate(entry, maps)
     }
     if let last = starts.last, last.number != RuleSet.defaultNumber {
       judgeAboveInUserSpace(from: last.number)
+      for (number, label) in skips.sorted(by: { $0.key < $1.key }) {
+        assembler.place(label)
+        goUp(at: number)
+      }
     }
     assembler.place(restarted)
     restart(starts[...])
+  }
+
+  private mutating func skip(to number: UInt16) {
+    let label = skips[number] ?? assembler.makeLabel()
+    skips[number] = label
+    assembler.jump(to: label)
+  }
+
+  private mutating func placeSkips(upTo number: UInt16) {
+    for target in skips.keys.filter({ $0 <= number }) {
+      if let label = skips.removeValue(forKey: target) { assembler.place(label) }
+    }
   }
 
   /// The first number that is not translated: rules from here on are judged in user space, those after a tag in r1
@@ -162,12 +181,19 @@ package struct RuleHook: ~Copyable {
     // A conditional jump reaches 32 767 slots: what might be longer is left to user space.
     if rule.clauses.reduce(0, { $0 + slots($1) }) > 20_000 { return goUp(at: rule.number) }
     let next = assembler.makeLabel()
+    if let threshold = rule.threshold {
+      assembler.call(.randomNumber)
+      assembler.jump(if: .r0, .greaterOrEqual, threshold, to: next)
+    }
     for clause in rule.clauses { require(clause, otherwise: next, maps) }
     assembler.storeKey(UInt32(entry.slot), at: Frame.slot)
     switch rule.action {
     case .allow: assembler.jump(to: accept)
     case .deny: assembler.jump(to: deny)
     case .count: countRule(maps)
+    case .skipto:
+      countRule(maps)
+      skip(to: rule.skipTarget)
     case .divert(let port):
       assembler.storeKey(UInt32(port), at: Frame.port)
       assembler.store(.word, value: UInt32(rule.number), to: .r10, Frame.tag)

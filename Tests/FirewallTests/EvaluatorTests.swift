@@ -23,12 +23,24 @@ struct EvaluatorTests {
   static let forwarded = Pass(direction: .outgoing, receiveInterface: 2, transmitInterface: 3)
 
   enum Sort: String, CaseIterable, Sendable {
-    case tcp, udp, echo, udp6, echo6, unreachable6, laterFragment, gre, sctp, udplite, own, own6
+    case tcp, synAck, fin, rst, synRst, df, firstFragment, udp, echo, udp6, echo6, unreachable6,
+      laterFragment, laterFragment6, gre, sctp, udplite, own, own6
 
     func bytes() throws -> [UInt8] {
       let ports: [UInt8] = [0x04, 0xd2, 0, 53, 0, 0, 0, 0, 0, 0, 0, 0]
       return switch self {
       case .tcp: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80)
+      case .synAck: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, [.syn, .ack])
+      case .fin: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, .fin)
+      case .rst: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, [.rst, .ack])
+      case .synRst: try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, [.syn, .rst])
+      case .df:
+        try {
+          var bytes = try Sample.tcp("10.0.0.1", 1234, "10.1.2.3", 80, .ack)
+          bytes[6] |= 0x40
+          return bytes
+        }()
+      case .firstFragment: try Sample.packet(17, "10.0.0.1", "10.1.2.3", ports, moreFragments: true)
       case .udp: try Sample.udp("10.0.0.1", 1234, "10.1.2.3", 53)
       case .echo: try Sample.icmp("10.0.0.1", "10.1.2.3", type: 8)
       case .udp6: try Sample.udp("2001:db8::7", 1234, "2001:db8:1::8", 53)
@@ -36,6 +48,8 @@ struct EvaluatorTests {
       case .unreachable6: try Sample.icmp("2001:db8::7", "2001:db8:1::8", type: 1)
       case .laterFragment:
         try Sample.packet(17, "10.0.0.1", "10.1.2.3", ports, fragmentOffset: 1480)
+      case .laterFragment6:
+        try Sample.packet(44, "2001:db8::7", "2001:db8:1::8", [17, 0, 0, 0x29, 0, 0, 0, 1] + ports)
       case .gre: try Sample.packet(47, "10.0.0.1", "10.1.2.3", ports)
       case .sctp: try Sample.packet(132, "10.0.0.1", "10.1.2.3", ports)
       case .udplite: try Sample.packet(136, "10.0.0.1", "10.1.2.3", ports)
@@ -131,6 +145,41 @@ struct EvaluatorTests {
     Row("ip from any to any icmptypes 1", .unreachable6, inEth0, false),
     Row("ip from any to any not icmptypes 8", .tcp, inEth0, true),
     Row("icmptypes 0,1,2,3,4,5,6,7,8,9,10", .laterFragment, inEth0, false),
+    // lists and sets
+    Row("ip from 10.0.0.9,10.0.0.1 to any", .tcp, inEth0, true),
+    Row("ip from 10.0.0.9,10.0.0.8 to any", .tcp, inEth0, false),
+    Row("ip from not 10.0.0.9,10.0.0.1 to any", .tcp, inEth0, false),
+    Row("ip from any to 10.9.0.0/16,10.1.0.0/16", .tcp, inEth0, true),
+    Row("ip from 0.0.0.0/1,128.0.0.0/1 to any", .udp6, inEth0, false),
+    Row("ip from 10.0.0.0/24{0,1} to any", .tcp, inEth0, true),
+    Row("ip from 10.0.0.0/24{0,2-255} to any", .tcp, inEth0, false),
+    Row("ip from any to 10.1.2.0/29{2-4}", .tcp, inEth0, true),
+    Row("ip from any to 10.1.3.0/29{2-4}", .tcp, inEth0, false),
+    Row("ip from 10.0.0.0/24{0,1} to any", .udp6, inEth0, false),
+    Row("ip from ::1,2001:db8::7 to any", .udp6, inEth0, true),
+    Row("ip from any to 2001:db8:2::/48,2001:db8:1::/48", .udp6, inEth0, true),
+    Row("ip from any to 2001:db8:2::/48,2001:db8:3::/48", .udp6, inEth0, false),
+    Row("ip from ::/1,8000::/1 to any", .tcp, inEth0, false),
+    Row("ip from me6 to me6", .own6, outEth1, true), Row("ip from me6 to any", .own, outEth1, false),
+    Row("ip from not me6 to any", .own, outEth1, true), Row("ip6 from me6 to any", .own6, outEth1, true),
+    // TCP flags and fragments
+    Row("setup", .tcp, inEth0, true), Row("setup", .synAck, inEth0, false), Row("setup", .udp, inEth0, false),
+    Row("setup", .synRst, inEth0, true), Row("not setup", .udp, inEth0, true),
+    Row("established", .tcp, inEth0, false), Row("established", .synAck, inEth0, true),
+    Row("established", .fin, inEth0, true), Row("established", .rst, inEth0, true),
+    Row("established", .synRst, inEth0, true), Row("established", .udp, inEth0, false),
+    Row("not established", .udp, inEth0, true), Row("established", .laterFragment, inEth0, false),
+    Row("tcpflags syn,!ack,!rst", .tcp, inEth0, true), Row("tcpflags syn,!rst", .synRst, inEth0, false),
+    Row("tcpflags ack,rst", .rst, inEth0, true), Row("tcpflags ack,rst", .synAck, inEth0, false),
+    Row("tcpflags syn,!syn", .tcp, inEth0, false), Row("tcpflags !syn", .udp, inEth0, false),
+    Row("frag", .laterFragment, inEth0, true), Row("frag", .firstFragment, inEth0, false),
+    Row("frag mf", .firstFragment, inEth0, true), Row("frag mf,offset", .firstFragment, inEth0, false),
+    Row("frag !mf,offset", .laterFragment, inEth0, true), Row("frag !mf,!offset", .tcp, inEth0, true),
+    Row("frag df", .df, inEth0, true), Row("frag !df", .df, inEth0, false),
+    Row("frag rf", .df, inEth0, false),
+    Row("frag", .udp6, inEth0, false), Row("frag !df", .udp6, inEth0, false),
+    Row("not frag", .udp6, inEth0, true), Row("frag", .laterFragment6, inEth0, true),
+    Row("frag offset,!df", .laterFragment6, inEth0, false), Row("frag mf", .laterFragment6, inEth0, false),
     // several together
     Row("tcp from 10.0.0.0/8 to any 80 in recv eth0", .tcp, inEth0, true),
     Row("tcp from 10.0.0.0/8 to any 80 in recv eth1", .tcp, inEth0, false),
@@ -178,6 +227,29 @@ struct EvaluatorTests {
     ("add 10 tee 1 in\nadd 10 deny in", 1, .init(decision: .deny, ruleNumber: 10, next: 2), [2]),
     ("add 10 allow out\nadd 20 deny in", 0, .init(decision: .deny, ruleNumber: 20, next: 2), [2]),
     ("add 10 deny in", 1, .init(decision: .allow, ruleNumber: 65535, next: 2), [0]),
+    (
+      "add 10 skipto 30 in\nadd 20 deny in\nadd 30 allow in", 0,
+      .init(decision: .allow, ruleNumber: 30, next: 3), [1, 3]
+    ),
+    (
+      "add 10 skipto 25 in\nadd 20 deny in\nadd 30 allow in", 0,
+      .init(decision: .allow, ruleNumber: 30, next: 3), [1, 3]
+    ),
+    ("add 10 skipto 20 out\nadd 15 deny in", 0, .init(decision: .deny, ruleNumber: 15, next: 2), [2]),
+    // never backwards, and behind all of its own number
+    (
+      "add 10 count in\nadd 20 skipto 10 in\nadd 20 deny in\nadd 30 allow in", 0,
+      .init(decision: .allow, ruleNumber: 30, next: 4), [1, 2, 4]
+    ),
+    ("add 10 skipto 10 in\nadd 10 deny in", 0, .init(decision: .allow, ruleNumber: 65535, next: 3), [0, 1]),
+    (
+      "add 10 skipto 60000 in\nadd 20 deny in", 0,
+      .init(decision: .allow, ruleNumber: 65535, next: 3), [0, 1]
+    ),
+    (
+      "add 10 skipto 20 in\nadd 20 skipto 30 in\nadd 30 deny in", 1,
+      .init(decision: .deny, ruleNumber: 30, next: 3), [2, 3]
+    ),
     ("add 10 count in\nadd 20 count in", 0, .init(decision: .allow, ruleNumber: 65535, next: 3), [0, 1, 2]),
   ]
 
@@ -191,6 +263,38 @@ struct EvaluatorTests {
       .evaluate(fields, Self.inEth0, from: from, counters: &counters)
     #expect(verdict == expected, "\(text) from \(from)")
     #expect((0..<rules.slotCount).filter { counters[$0].packets == 1 } == counted, "\(text) from \(from)")
+  }
+
+  @Test func `the random source is asked once for each rule with prob, before anything else`() throws {
+    let text = """
+      add 10 prob 0.5 deny out
+      add 20 deny in recv nosuch0
+      add 30 prob 0.5 deny in
+      add 40 prob 0.000001 count in
+      """
+    let rules = try RuleFile.load(text: text, into: RuleSet(default: .allow), names: .builtIn)
+    let resolved = ResolvedRules(ruleSet: rules, host: Self.host)
+    let bytes = try Sort.tcp.bytes()
+    let half: UInt64 = 1 << 63
+    for (numbers, decision, asked) in [
+      ([0, half], Verdict.Decision.allow, 3), ([0, half - 1], .deny, 2), ([.max, .max], .allow, 3),
+      ([half, 0], .deny, 2),
+    ] {
+      var counters = RuleCounters(for: rules)
+      var source = Numbers(numbers: numbers)
+      let verdict = resolved.evaluate(
+        PacketFields(parsing: bytes.rawSpan), Self.inEth0, from: 0, counters: &counters, random: &source)
+      #expect(verdict.decision == decision && source.taken == asked, "\(numbers)")
+    }
+  }
+
+  struct Numbers: RandomNumberGenerator {
+    let numbers: [UInt64]
+    var taken = 0
+    mutating func next() -> UInt64 {
+      defer { taken += 1 }
+      return taken < numbers.count ? numbers[taken] : .max
+    }
   }
 
   @Test func `an unreadable packet is denied and counted nowhere`() throws {

@@ -12,7 +12,9 @@ struct KeywordsTests {
   }
 
   @Test func `no word stands in a table twice`() {
-    let actions = (Grammar.actions.entries + Grammar.modifiers.entries + Grammar.prefixes.entries).map(\.word)
+    let actions =
+      Grammar.actions.entries.map(\.word)
+      + (Grammar.modifiers.entries + Grammar.prefixes.entries + Grammar.logOptions.entries).map(\.word)
     #expect(Set(actions).count == actions.count)
     let options = Grammar.options.entries.map(\.word)
     #expect(Set(options).count == options.count)

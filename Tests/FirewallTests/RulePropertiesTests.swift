@@ -18,6 +18,7 @@ struct RulePropertiesTests {
       #expect(try Rule(printer.text(parsed), names: .builtIn) == parsed, "\(note)")
       #expect(parsed.action == rule.action && parsed.comment == rule.comment, "\(note)")
       #expect(parsed.hasFromTo == rule.hasFromTo, "\(note)")
+      #expect(parsed.probability == rule.probability && parsed.logAmount == rule.logAmount, "\(note)")
       #expect(Self.sorted(parsed.clauses) == Self.sorted(rule.clauses), "\(note)")
     }
   }
@@ -83,17 +84,22 @@ struct RulePropertiesTests {
 
   static func rule(_ random: inout SeededGenerator) -> Rule {
     let port = UInt16.random(in: 1...65534, using: &random)
-    let actions: [Action] = [.allow, .deny, .count, .divert(port: port), .tee(port: port)]
+    let actions: [Action] = [.allow, .deny, .count, .divert(port: port), .tee(port: port), .skipto(port)]
     let hasFromTo = Bool.random(using: &random)
     // a rule has from and to, or at least one option
     let count = Int.random(in: (hasFromTo ? 0 : 1)...5, using: &random)
     var clauses = (0..<count).map { _ in clause(&random) }
     // `ip4` and `ip6` as the first word of a body are a protocol, which `from` has to follow
     if !hasFromTo, case .version = clauses[0].terms[0].test { clauses[0] = Clause(.direction(.incoming)) }
-    return Rule(
+    var rule = Rule(
       action: actions.randomElement(using: &random) ?? .allow,
       clauses: clauses,
-      comment: Int.random(in: 0..<4, using: &random) == 0 ? "why \(port)" : nil, hasFromTo: hasFromTo)
+      comment: Int.random(in: 0..<4, using: &random) == 0 ? "why \(port)" : nil, hasFromTo: hasFromTo,
+      probability: Int.random(in: 0..<5, using: &random) == 0
+        ? .random(in: 1...999_999, using: &random) : nil,
+      logAmount: Int.random(in: 0..<5, using: &random) == 0 ? .random(in: 0...3, using: &random) : nil)
+    rule.unifyMe()
+    return rule
   }
 
   private static func clause(_ random: inout SeededGenerator) -> Clause {
@@ -108,7 +114,7 @@ struct RulePropertiesTests {
   }
 
   private static func test(_ random: inout SeededGenerator) -> Firewall.Test {
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<14, using: &random) {
     case 0: .version(Bool.random(using: &random) ? 4 : 6)
     // 41 is listed as `ipv6`, which reads as a version
     case 1: .protocolNumber([1, 6, 17, 47, 58, 132, 136, 200].randomElement(using: &random) ?? 1)
@@ -119,8 +125,17 @@ struct RulePropertiesTests {
     case 8: .direction(Bool.random(using: &random) ? .incoming : .outgoing)
     case 9: .received(interface(&random))
     case 10: Bool.random(using: &random) ? .transmitted(interface(&random)) : .via(interface(&random))
+    case 11: Bool.random(using: &random) ? .tcpFlags(flags(0x3f, &random)) : .established
+    case 12: .fragment(flags(0xe1, &random))
     default: .icmpTypes(UInt32.random(in: 1...(.max), using: &random))
     }
+  }
+
+  /// At least one of the bits is asked for.
+  private static func flags(_ bits: UInt8, _ random: inout SeededGenerator) -> FlagMatch {
+    let match = FlagMatch(
+      set: .random(in: 0...255, using: &random) & bits, clear: .random(in: 0...255, using: &random) & bits)
+    return match == FlagMatch() ? FlagMatch(set: bits & 1, clear: bits & 2) : match
   }
 
   private static func address(_ random: inout SeededGenerator) -> AddressMatch {
@@ -128,8 +143,26 @@ struct RulePropertiesTests {
     let all4: [UInt32] = [0x0a00_0001, 0x0a01_0203, 0xc000_0209]
     let near4 = all4.randomElement(using: &random) ?? 0
     let near6 = IPv6Address(high: 0x2001_0db8_0000_0000, low: 7)
-    switch Int.random(in: 0..<5, using: &random) {
+    switch Int.random(in: 0..<9, using: &random) {
     case 0: return .me
+    case 5: return .me6
+    case 6:
+      return .networks4([
+        Network4(IPv4Address(rawValue: near4), mask: ~0),
+        Network4(IPv4Address(rawValue: near4 & 0xff00_ff00), mask: 0xff00_ff00),
+      ])
+    case 7:
+      let length = Int.random(in: 24...31, using: &random)
+      let base = near4 & (~0 << UInt32(32 - length))
+      let hosts = (0..<UInt8.random(in: 1...9, using: &random)).map { _ in
+        UInt8(truncatingIfNeeded: base) + .random(in: 0...UInt8((1 << (32 - length)) - 1), using: &random)
+      }
+      return .set4(AddressSet(base: IPv4Address(rawValue: base), prefixLength: length, hosts: Set(hosts)))
+    case 8:
+      return .networks6([
+        Network6(near6, mask: IPv6Address(prefixLength: 128)),
+        Network6(IPv6Address(high: 0x2002 << 48, low: 0), mask: IPv6Address(prefixLength: 16)),
+      ])
     case 1, 2:
       let masks: [UInt32] = [~0, 0xffff_0000, 0x8000_0000, 0xff00_ff00]
       let mask = masks.randomElement(using: &random) ?? ~0

@@ -9,7 +9,8 @@ extension RandomNumberGenerator {
     for _ in 0..<Int.random(in: 0...12, using: &self) {
       let rule = Rule(
         number: UInt16.random(in: 1...20, using: &self) * 100, action: action(),
-        clauses: (0..<Int.random(in: 0...3, using: &self)).map { _ in clause() })
+        clauses: (0..<Int.random(in: 0...3, using: &self)).map { _ in clause() },
+        probability: Int.random(in: 0..<6, using: &self) == 0 ? 500_000 : nil)
       ruleSet = (try? ruleSet.adding(rule).0) ?? ruleSet
     }
     return ruleSet
@@ -22,11 +23,12 @@ extension RandomNumberGenerator {
 
   private mutating func action() -> Action {
     // Nobody listens on ports from 3000 on, so that a tee copies nothing and test runs stay without traffic.
-    switch Int.random(in: 0..<8, using: &self) {
+    switch Int.random(in: 0..<10, using: &self) {
     case 0: .allow
     case 1: .deny
     case 2, 3: .count
     case 4: .tee(port: 3000)
+    case 5, 6: .skipto(UInt16.random(in: 1...25, using: &self) * 100 - .random(in: 0...1, using: &self))
     default: .divert(port: UInt16.random(in: 2000...2003, using: &self))
     }
   }
@@ -39,7 +41,7 @@ extension RandomNumberGenerator {
   }
 
   private mutating func test() -> Test {
-    switch Int.random(in: 0..<10, using: &self) {
+    switch Int.random(in: 0..<13, using: &self) {
     case 0: .version(Bool.random(using: &self) ? 4 : 6)
     case 1: .protocolNumber(protocolNumber())
     case 2: .source(addressMatch())
@@ -49,15 +51,37 @@ extension RandomNumberGenerator {
     case 6: .direction(Bool.random(using: &self) ? .incoming : .outgoing)
     case 7: .icmpTypes(1 << UInt32.random(in: 0...8, using: &self) | 1)
     case 8: .via(.name(Bool.random(using: &self) ? "lo" : "em0"))
+    case 9:
+      Bool.random(using: &self)
+        ? .tcpFlags(flags(0x3f)) : Bool.random(using: &self) ? .established : .tcpFlags(.setup)
+    case 10: .fragment(Bool.random(using: &self) ? .laterFragment : flags(0xe1))
     default: .received(.pattern(Bool.random(using: &self) ? "l*" : "em?"))
     }
+  }
+
+  /// Few of the bits, so that some packets have them.
+  private mutating func flags(_ bits: UInt8) -> FlagMatch {
+    let low = UInt8.random(in: .min ... .max, using: &self) & UInt8.random(in: .min ... .max, using: &self)
+    return FlagMatch(set: low & bits, clear: UInt8.random(in: .min ... .max, using: &self) & bits & ~low)
   }
 
   private mutating func addressMatch() -> AddressMatch {
     let bits = UInt32.random(in: 0...32, using: &self)
     let mask: UInt32 = bits == 0 ? 0 : .max << (32 - bits)
-    switch Int.random(in: 0..<4, using: &self) {
+    switch Int.random(in: 0..<9, using: &self) {
     case 0: return .me
+    case 2: return .me6
+    case 3:
+      return .networks4([
+        Network4(IPv4Address(rawValue: address4()), mask: .max),
+        Network4(IPv4Address(rawValue: address4() & mask), mask: mask),
+      ])
+    case 4:
+      let hosts = (0..<3).map { _ in UInt8.random(in: 0...3, using: &self) }
+      return .set4(AddressSet(base: IPv4Address(rawValue: 0x0a00_0000), prefixLength: 30, hosts: Set(hosts)))
+    case 5:
+      let all = IPv6Address(high: .max, low: .max)
+      return .networks6([Network6(address6(), mask: all), Network6(address6(), mask: all)])
     case 1:
       let mask6 = IPv6Address(
         high: .max << UInt64.random(in: 0...63, using: &self), low: Bool.random(using: &self) ? .max : 0)
@@ -120,7 +144,8 @@ extension RandomNumberGenerator {
     let options = Int.random(in: 0..<4, using: &self) == 0 ? Int.random(in: 1...10, using: &self) * 4 : 0
     let length = 20 + options + transport.count
     let fragment =
-      Int.random(in: 0..<6, using: &self) == 0 ? UInt16.random(in: 0...2, using: &self) | 0x2000 : 0
+      Int.random(in: 0..<3, using: &self) == 0
+      ? UInt16.random(in: 0...2, using: &self) | UInt16.random(in: 0...7, using: &self) << 13 : 0
     var packet: [UInt8] = [
       UInt8(0x45 + options / 4), 0, UInt8(length >> 8), UInt8(length & 255), 0, 1, UInt8(fragment >> 8),
       UInt8(fragment & 255), 64, protocolNumber(), 0, 0,
