@@ -72,20 +72,16 @@ struct IpfwRun {
   private mutating func perform(
     _ words: [String], _ flags: IpfwFlags, _ backend: inout some FirewallBackend
   ) throws(RuleError) {
-    guard let word = words.first else { throw IpfwFlags.usage }
-    guard let (command, fullWord) = Command.matching(word) else {
-      throw RuleError("bad command `\(word)'", .usage)
-    }
-    guard command != .later else { throw .later(fullWord) }
-    if word != fullWord { warn(RuleParser.abbreviation(word, fullWord)) }
-    let arguments = Array(words.dropFirst())
-    switch command {
-    case .add: try add(arguments, flags)
-    case .delete: try delete(arguments, flags)
-    case .flush: flush(flags)
-    case .zero: try zero(arguments, flags, &backend)
-    case .list: list(arguments, flags, counters: flags.showsCounters, backend)
-    case .show: list(arguments, flags, counters: true, backend)
+    let line = try ParsedCommand(words)
+    for warning in line.warnings { warn(warning) }
+    switch line.command {
+    case .add: try add(line.arguments, flags)
+    case .delete: try delete(line, flags)
+    case .flush: flush(line.set, flags)
+    case .zero: try zero(line, flags, &backend)
+    case .list: list(line, flags, counters: flags.showsCounters, backend)
+    case .show: list(line, flags, counters: true, backend)
+    case .set: try changeSets(line.arguments, flags)
     case .later: break
     }
   }

@@ -138,8 +138,6 @@ struct IpfwCommandsTests {
       64),
     Row(["frobnicate"], err: "ipfw: bad command `frobnicate'\n", 64),
     Row(["-p", "cpp", "/rules"], err: "ipfw: not supported yet: -p\n", 69),
-    Row(["set", "show"], err: "ipfw: not supported yet: set\n", 69),
-    Row(["delete", "set", "3"], err: "ipfw: not supported yet: set\n", 69),
     Row(["table", "1", "list"], err: "ipfw: not supported yet: table\n", 69),
     Row(["nat", "1", "config"], err: "ipfw: not supported yet: nat\n", 69),
     Row(["resetlog"], err: "ipfw: not supported yet: resetlog\n", 69),
