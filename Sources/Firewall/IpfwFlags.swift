@@ -4,6 +4,8 @@ package struct IpfwFlags: Equatable, Sendable {
 
   /// -a
   package var showsCounters = false
+  /// --atomic: a file counts whole or not at all.
+  package var isAtomic = false
   /// -b
   package var isBrief = false
   /// -c
@@ -41,6 +43,7 @@ package struct IpfwFlags: Equatable, Sendable {
       words.removeFirst()
       switch word {
       case "--": return
+      case "--atomic": isAtomic = true
       case "--help": asksForHelp = true
       case "--version": asksForVersion = true
       default:
@@ -80,6 +83,7 @@ package struct IpfwFlags: Equatable, Sendable {
   package static let help = """
     usage: ipfw [-abcfnNqStT] COMMAND
            ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
+           ipfw --atomic /ABSOLUTE/PATH         the same, and nothing of it if a line is wrong
 
     add [N] [set S] [prob P] ACTION [log [logamount L]] BODY
       N: 1 to 65534; without it behind the last rule

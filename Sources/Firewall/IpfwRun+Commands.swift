@@ -63,11 +63,11 @@ extension IpfwRun {
 
   /// What is missing goes to stdout, also with -q; the others are still done.
   mutating func zero(
-    _ line: ParsedCommand, _ flags: IpfwFlags, _ backend: inout some FirewallBackend
+    _ line: ParsedCommand, _ flags: IpfwFlags
   ) throws(RuleError) {
     if line.arguments.isEmpty {
       if !flags.isTest {
-        for entry in ruleSet.entries where line.concerns(entry) { backend.clearCounter(entry.slot) }
+        for entry in ruleSet.entries where line.concerns(entry) { cleared.insert(entry.slot) }
       }
       if !flags.isQuiet { say("Accounting cleared.\n") }
       return
@@ -78,7 +78,7 @@ extension IpfwRun {
       }
       guard let number = UInt16(word) else { throw RuleError("invalid rule number \(word)", .badData) }
       let entries = flags.isTest ? [] : ruleSet.entries(in: number...number).filter(line.concerns)
-      for entry in entries { backend.clearCounter(entry.slot) }
+      for entry in entries { cleared.insert(entry.slot) }
       if entries.isEmpty {
         say("Entry \(number) not found\n")
         result.status = RuleError.Status.unavailable.rawValue
