@@ -25,7 +25,7 @@ package struct DivertEngine: Sendable {
   /// another rule has got start anew.
   package mutating func replace(_ ruleSet: RuleSet) {
     let before = Dictionary(self.ruleSet.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
-    for entry in ruleSet.entries where before[entry.slot] != entry.rule {
+    for entry in ruleSet.entries where before[entry.slot]?.inSet(entry.rule.set) != entry.rule {
       ruleCounters.clear(slot: entry.slot)
     }
     self.ruleSet = ruleSet

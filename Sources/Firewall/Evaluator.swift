@@ -49,6 +49,7 @@ extension ResolvedRules {
     while index < rules.count {
       let rule = rules[index]
       index += 1
+      guard rule.isEnabled else { continue }
       if let threshold = rule.threshold, random.next() >> 32 >= UInt64(threshold) { continue }
       guard matches(rule.questions, packet, pass) else { continue }
       counters.count(slot: Int(rule.slot), bytes: packet.length)

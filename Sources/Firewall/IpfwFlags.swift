@@ -4,6 +4,8 @@ package struct IpfwFlags: Equatable, Sendable {
 
   /// -a
   package var showsCounters = false
+  /// --atomic: a file counts whole or not at all.
+  package var isAtomic = false
   /// -b
   package var isBrief = false
   /// -c
@@ -41,6 +43,7 @@ package struct IpfwFlags: Equatable, Sendable {
       words.removeFirst()
       switch word {
       case "--": return
+      case "--atomic": isAtomic = true
       case "--help": asksForHelp = true
       case "--version": asksForVersion = true
       default:
@@ -80,22 +83,28 @@ package struct IpfwFlags: Equatable, Sendable {
   package static let help = """
     usage: ipfw [-abcfnNqStT] COMMAND
            ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
+           ipfw --atomic /ABSOLUTE/PATH         the same, and nothing of it if a line is wrong
 
-    add [N] [prob P] ACTION [log [logamount L]] BODY       N: 1 to 65534; without it behind the last rule
+    add [N] [set S] [prob P] ACTION [log [logamount L]] BODY
+      N: 1 to 65534; without it behind the last rule
       ACTION: allow | deny | count | divert PORT | tee PORT | skipto N
       BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
       OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,
               src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, setup, established,
               tcpflags LIST, frag [LIST], not, { … or … }
     delete N[-M] …               remove rules
-    flush                        remove all rules but the default one
+    delete set S …               remove the rules of sets
+    flush                        remove all rules but the default one and those of set 31
     list | print [N[-M] …]       show rules
     show [N[-M] …]               show rules and their counters
     zero [N …]                   clear counters
+    set enable S … disable S …   skip the rules of sets, or no longer
+    set move [rule] X to S, set swap S S, set show
+    set S COMMAND                delete, flush, list, show, zero within a set
 
     -a  counters in list         -b  action and comment only   -c  without "ip from any to any"
     -f  ask no questions         -n  check only                -N  services by name
-    -q  say nothing              -S  set numbers               -t, -T  time of last match
+    -q  say nothing              -S  set numbers, disabled rules               -t, -T  time of last match
 
     Example: ipfw add 100 divert 2000 icmp from any to any in icmptypes 8
 

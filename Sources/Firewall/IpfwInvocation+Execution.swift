@@ -1,6 +1,6 @@
 extension IpfwInvocation {
   /// Does what the call says. The rules are replaced once, at the end; if a line of a file is wrong, the
-  /// lines before it count.
+  /// lines before it count, except with `--atomic`.
   package func execute(on backend: inout some FirewallBackend, names: Names = .system) -> CommandResult {
     var run = IpfwRun(ruleSet: backend.ruleSet, names: names)
     do throws(RuleError) {
@@ -8,13 +8,18 @@ extension IpfwInvocation {
     } catch {
       run.fail(error)
     }
-    guard run.isChanged else { return run.result }
-    do throws(RuleError) {
-      try backend.replaceRules(with: run.ruleSet)
-    } catch {
-      return CommandResult(error)  // nothing is in force, so nothing of what was said is true
+    if flags.isAtomic && run.result.status != 0 {
+      // nothing of it is in force, so what was said on the way is not true either
+      return CommandResult(errors: run.result.errors, status: run.result.status)
     }
-    for slot in run.fresh { backend.clearCounter(slot) }
+    if run.isChanged {
+      do throws(RuleError) {
+        try backend.replaceRules(with: run.ruleSet)
+      } catch {
+        return CommandResult(error)  // nothing is in force, so nothing of what was said is true
+      }
+    }
+    for slot in run.fresh.union(run.cleared).sorted() { backend.clearCounter(slot) }
     return run.result
   }
 }
@@ -25,6 +30,8 @@ struct IpfwRun {
   let names: Names
   /// Slots of rules that the backend has not seen: what it counted there was another rule's.
   var fresh: Set<Int> = []
+  /// Slots whose counters are to begin anew, at the end of the run.
+  var cleared: Set<Int> = []
   var isChanged = false
   var result = CommandResult()
   /// What messages begin with: `ipfw`, or `Line N` in a file.
@@ -72,20 +79,16 @@ struct IpfwRun {
   private mutating func perform(
     _ words: [String], _ flags: IpfwFlags, _ backend: inout some FirewallBackend
   ) throws(RuleError) {
-    guard let word = words.first else { throw IpfwFlags.usage }
-    guard let (command, fullWord) = Command.matching(word) else {
-      throw RuleError("bad command `\(word)'", .usage)
-    }
-    guard command != .later else { throw .later(fullWord) }
-    if word != fullWord { warn(RuleParser.abbreviation(word, fullWord)) }
-    let arguments = Array(words.dropFirst())
-    switch command {
-    case .add: try add(arguments, flags)
-    case .delete: try delete(arguments, flags)
-    case .flush: flush(flags)
-    case .zero: try zero(arguments, flags, &backend)
-    case .list: list(arguments, flags, counters: flags.showsCounters, backend)
-    case .show: list(arguments, flags, counters: true, backend)
+    let line = try ParsedCommand(words)
+    for warning in line.warnings { warn(warning) }
+    switch line.command {
+    case .add: try add(line.arguments, flags)
+    case .delete: try delete(line, flags)
+    case .flush: flush(line.set, flags)
+    case .zero: try zero(line, flags)
+    case .list: list(line, flags, counters: flags.showsCounters, backend)
+    case .show: list(line, flags, counters: true, backend)
+    case .set: try changeSets(line.arguments, flags)
     case .later: break
     }
   }
@@ -101,7 +104,7 @@ struct IpfwRun {
   }
 
   func counter(_ slot: Int, _ backend: some FirewallBackend) -> RuleCounters.Counter {
-    fresh.contains(slot) ? RuleCounters.Counter() : backend.counter(slot)
+    fresh.contains(slot) || cleared.contains(slot) ? RuleCounters.Counter() : backend.counter(slot)
   }
 }
 

@@ -70,7 +70,7 @@ package struct IpfwInvocation: Equatable, Sendable {
   package var needsConfirmation: Bool {
     guard !flags.isForced, !flags.isQuiet, !flags.isTest else { return false }
     switch job {
-    case .command(let words): return words.first.map { Command.matching($0)?.command == .flush } ?? false
+    case .command(let words): return (try? ParsedCommand(words))?.command == .flush
     case .lines(let lines): return lines.contains { (try? Self([$0]))?.needsConfirmation ?? false }
     case .file: return false
     }
@@ -99,25 +99,5 @@ package struct IpfwInvocation: Equatable, Sendable {
   private static func swapped(_ words: [String]) -> [String] {
     guard words.count > 1, let first = words[0].utf8.first, isDigit(first) else { return words }
     return [words[1], words[0]] + words[2...]
-  }
-}
-
-/// The first word of what is to be done.
-enum Command: Hashable {
-  case add, delete, flush, zero, list, show, later
-
-  /// In the order in which ipfw looks for them: an abbreviation means the first that it fits (main.c).
-  static let words: [(word: String, command: Command)] = [
-    ("nat", .later), ("pipe", .later), ("queue", .later), ("flowset", .later), ("sched", .later),
-    ("set", .later), ("add", .add), ("table", .later), ("enable", .later), ("disable", .later),
-    ("delete", .delete), ("nptv6", .later), ("nat64clat", .later), ("nat64lsn", .later),
-    ("nat64stl", .later), ("flush", .flush), ("zero", .zero), ("resetlog", .later), ("print", .list),
-    ("list", .list), ("show", .show), ("internal", .later),
-  ]
-
-  /// The command that a word names or abbreviates, and its full word.
-  static func matching(_ word: String) -> (command: Command, word: String)? {
-    guard !word.isEmpty, let row = words.first(where: { $0.word.hasPrefix(word) }) else { return nil }
-    return (row.command, row.word)
   }
 }

@@ -13,22 +13,28 @@ extension IpfwRun {
   }
 
   /// Several numbers and ranges; 0 is all. What is missing is said, unless -q, and is a failure, unless -f.
-  mutating func delete(_ words: [String], _ flags: IpfwFlags) throws(RuleError) {
-    guard let first = words.first else { throw RuleError("missing rule specification", .usage) }
-    if first == "set" { throw .later(first) }
+  mutating func delete(_ line: ParsedCommand, _ flags: IpfwFlags) throws(RuleError) {
+    guard let first = line.arguments.first else { throw RuleError("missing rule specification", .usage) }
+    if "set".hasPrefix(first), !first.isEmpty {
+      guard line.set == nil else { throw RuleError("invalid syntax", .badData) }
+      if first != "set" { warn(RuleParser.abbreviation(first, "set")) }
+      return try deleteSets(line.arguments.dropFirst(), flags)
+    }
     var numbers: [NumberRange] = []
-    for word in words {
+    for word in line.arguments {
       guard let range = NumberRange(word) else { throw RuleError("invalid rule number: \(word)", .usage) }
       numbers.append(range)
     }
     var misses = false
     for range in numbers {
-      guard let asked = range.first == 0 && range.last == 0 ? 0...RuleSet.defaultNumber : range.closed else {
+      let isAll = range.first == 0 && range.last == 0
+      guard let asked = range.closed else {
         misses = true
         if !flags.isQuiet { warn("rule \(range.first): setsockopt(IP_FW_XDEL): Invalid argument") }
         continue
       }
-      let removed = flags.isTest ? [] : ruleSet.delete(asked)
+      let removed =
+        flags.isTest ? [] : isAll ? ruleSet.deleteAll(set: line.set) : ruleSet.delete(asked, set: line.set)
       for entry in removed { fresh.remove(entry.slot) }
       if !removed.isEmpty {
         isChanged = true
@@ -44,10 +50,12 @@ extension IpfwRun {
     if misses && !flags.isForced { result.status = RuleError.Status.unavailable.rawValue }
   }
 
-  mutating func flush(_ flags: IpfwFlags) {
+  /// `set N flush` is `delete set N`.
+  mutating func flush(_ set: UInt8?, _ flags: IpfwFlags) {
     if !flags.isTest {
-      ruleSet = ruleSet.flushed()
-      fresh = []
+      let removed =
+        set.map { ruleSet.delete(0...RuleSet.defaultNumber, set: $0) } ?? ruleSet.deleteAll()
+      for entry in removed { fresh.remove(entry.slot) }
       isChanged = true
     }
     if !flags.isQuiet { say("Flushed all rules.\n") }
@@ -55,20 +63,22 @@ extension IpfwRun {
 
   /// What is missing goes to stdout, also with -q; the others are still done.
   mutating func zero(
-    _ words: [String], _ flags: IpfwFlags, _ backend: inout some FirewallBackend
+    _ line: ParsedCommand, _ flags: IpfwFlags
   ) throws(RuleError) {
-    if words.isEmpty {
-      if !flags.isTest { for entry in ruleSet.entries { backend.clearCounter(entry.slot) } }
+    if line.arguments.isEmpty {
+      if !flags.isTest {
+        for entry in ruleSet.entries where line.concerns(entry) { cleared.insert(entry.slot) }
+      }
       if !flags.isQuiet { say("Accounting cleared.\n") }
       return
     }
-    for word in words {
+    for word in line.arguments {
       guard let first = word.utf8.first, isDigit(first) else {
         throw RuleError("invalid rule number ``\(word)''", .usage)
       }
       guard let number = UInt16(word) else { throw RuleError("invalid rule number \(word)", .badData) }
-      let entries = flags.isTest ? [] : ruleSet.entries(in: number...number)
-      for entry in entries { backend.clearCounter(entry.slot) }
+      let entries = flags.isTest ? [] : ruleSet.entries(in: number...number).filter(line.concerns)
+      for entry in entries { cleared.insert(entry.slot) }
       if entries.isEmpty {
         say("Entry \(number) not found\n")
         result.status = RuleError.Status.unavailable.rawValue
@@ -79,20 +89,20 @@ extension IpfwRun {
   }
 
   mutating func list(
-    _ words: [String], _ flags: IpfwFlags, counters: Bool, _ backend: some FirewallBackend
+    _ line: ParsedCommand, _ flags: IpfwFlags, counters: Bool, _ backend: some FirewallBackend
   ) {
     guard !flags.isTest else {
       result.errors += "Testing only, list disabled\n"
       return
     }
     guard !flags.showsOnlyDynamic else { return }
-    var entries: [RuleSet.Entry] = words.isEmpty ? ruleSet.entries : []
-    for word in words {
+    var entries: [RuleSet.Entry] = line.arguments.isEmpty ? ruleSet.entries.filter(line.concerns) : []
+    for word in line.arguments {
       guard let range = NumberRange(word) else {
         fail(RuleError("invalid rule number: \(word)", .usage))
         continue
       }
-      let found = range.closed.map { ruleSet.entries(in: $0) } ?? []
+      let found = range.closed.map { ruleSet.entries(in: $0).filter(line.concerns) } ?? []
       entries += found
       if found.isEmpty {
         fail(
@@ -104,7 +114,9 @@ extension IpfwRun {
     }
     var listing = Listing(printer: printer(flags))
     listing.showsCounters = counters
-    listing.showsSets = flags.showsSets
+    listing.disabledSets = ruleSet.disabledSets
+    // they are there, and so no error, but they are shown with -S only
+    if !flags.showsSets { entries.removeAll { !ruleSet.isEnabled($0.rule) } }
     listing.time = flags.time
     say(listing.text(entries) { counter($0, backend) })
   }
@@ -113,6 +125,7 @@ extension IpfwRun {
     var printer = RulePrinter(names: names)
     printer.showsServices = flags.showsServices
     printer.isCompact = flags.isCompact
+    printer.showsSets = flags.showsSets
     printer.isBrief = flags.isBrief
     return printer
   }

@@ -27,7 +27,7 @@ package enum ActionWord: Hashable, Sendable {
 
 /// What stands around the action.
 package enum ModifierWord: Hashable, Sendable {
-  case probability, log, logAmount
+  case set, probability, log, logAmount
   /// In ipfw's language, but not yet in ours.
   case later
 }
@@ -46,7 +46,7 @@ package enum OptionWord: Hashable, Sendable {
 /// Every word of the rule language. To add one: a row here, a case in its parser and printer, a ``Test``.
 package enum Grammar {
   /// Between `add` and the action.
-  package static let prefixes = Keywords<ModifierWord>([("set", .later), ("prob", .probability)])
+  package static let prefixes = Keywords<ModifierWord>([("set", .set), ("prob", .probability)])
 
   package static let actions = Keywords<ActionWord>([
     ("allow", .allow), ("accept", .allow), ("pass", .allow), ("permit", .allow),

@@ -10,12 +10,13 @@
 package struct Listing: Sendable {
   package var printer: RulePrinter
   package var showsCounters = false
-  package var showsSets = false
+  /// Bit n is set n.
+  package var disabledSets: UInt32 = 0
   package var time = IpfwFlags.Time.none
 
   package init(printer: RulePrinter) { self.printer = printer }
 
-  /// Number, packets, bytes, time, set, rule; the two counters as wide as the widest one shown.
+  /// Number, packets, bytes, time, rule; the two counters as wide as the widest one shown.
   package func text(
     _ entries: some Collection<RuleSet.Entry>, counter: (Int) -> RuleCounters.Counter
   ) -> String {
@@ -24,6 +25,7 @@ package struct Listing: Sendable {
     let bytesWidth = rows.map { String($0.1.bytes).utf8.count }.max() ?? 0
     var text = ""
     for (rule, counter) in rows {
+      if disabledSets & 1 << UInt32(rule.set) != 0 { text += "# DISABLED " }
       text += padded(rule.number, 5, "0") + " "
       if showsCounters {
         text += "\(padded(counter.packets, packetsWidth)) \(padded(counter.bytes, bytesWidth)) "
@@ -33,8 +35,6 @@ package struct Listing: Sendable {
       case .text: text += Self.timeText(counter.lastMatch) + " "
       case .number: text += padded(counter.lastMatch / 1_000_000_000, 10) + " "
       }
-      // until rules can be put into sets, all are in 0, and the default one in 31, as ever
-      if showsSets { text += "set \(rule.number == RuleSet.defaultNumber ? 31 : 0) " }
       text += printer.text(rule) + "\n"
     }
     return text

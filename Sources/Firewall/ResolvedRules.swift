@@ -9,6 +9,7 @@ package struct ResolvedRules: Sendable {
   struct ResolvedRule: BitwiseCopyable, Sendable {
     let number: UInt16
     let slot: Int32
+    let isEnabled: Bool
     let action: Action
     let questions: Place
     /// Where `skipto` leads.
@@ -88,7 +89,8 @@ package struct ResolvedRules: Sendable {
     if case .skipto = entry.rule.action { target = ruleSet.index(after: entry.rule.skipTarget - 1) }
     rules.append(
       ResolvedRule(
-        number: entry.rule.number, slot: Int32(entry.slot), action: entry.rule.action,
+        number: entry.rule.number, slot: Int32(entry.slot), isEnabled: ruleSet.isEnabled(entry.rule),
+        action: entry.rule.action,
         questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target),
         threshold: entry.rule.threshold))
   }

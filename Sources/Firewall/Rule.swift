@@ -8,6 +8,8 @@ package struct Rule: Equatable, Sendable {
   /// 1...65534, or 65535 for the default rule; 0 asks for automatic numbering.
   package var number: UInt16
   package var action: Action
+  /// 0...31; the rules of a disabled set are skipped.
+  package var set: UInt8
   /// `prob`, in millionths, 1...999 999: so exactly it is listed. nil: always.
   package var probability: UInt32?
   /// `log`, and how many packets to log at most; 0: all. nil: none. Nothing is written yet.
@@ -22,7 +24,7 @@ package struct Rule: Equatable, Sendable {
 
   package init(
     number: UInt16 = 0, action: Action, clauses: [Clause] = [], comment: String? = nil,
-    hasFromTo: Bool = true, probability: UInt32? = nil, logAmount: UInt32? = nil
+    hasFromTo: Bool = true, probability: UInt32? = nil, logAmount: UInt32? = nil, set: UInt8 = 0
   ) {
     self.number = number
     self.action = action
@@ -31,6 +33,7 @@ package struct Rule: Equatable, Sendable {
     self.hasFromTo = hasFromTo
     self.probability = probability
     self.logAmount = logAmount
+    self.set = set
   }
 }
 

@@ -30,9 +30,10 @@ extension IpfwRun {
     if words.first == "ipfw" { words.removeFirst() }
     guard !words.isEmpty else { return }
     var call = try IpfwInvocation([words.joined(separator: " ")])
-    guard case .command(let command) = call.job, let first = command.first else { throw IpfwFlags.usage }
-    switch Command.matching(first)?.command {
-    case .list, .show, .zero: throw RuleError("`\(first)' is nothing to load", .usage)
+    guard case .command(let command) = call.job else { throw IpfwFlags.usage }
+    let line = try ParsedCommand(command)
+    switch line.command {
+    case .list, .show, .zero: throw RuleError("`\(line.word)' is nothing to load", .usage)
     default: break
     }
     call.flags.isForced = true

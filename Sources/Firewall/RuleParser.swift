@@ -43,7 +43,12 @@ package struct RuleParser {
   package mutating func rule() throws(RuleError) -> Rule {
     var rule = Rule(action: .count)
     rule.number = try number()
-    if words.count > 1, let word = words.first, matches(word, "set") { throw .later("set") }
+    if words.count > 1, let word = words.first, matches(word, Grammar.prefixes.word(for: .set)) {
+      words.removeFirst()
+      let number = try need("missing argument for set")
+      guard let set = RuleSet.setNumber(number) else { throw RuleError("illegal set \(number)", .badData) }
+      rule.set = set
+    }
     if words.count > 1, let word = words.first, matches(word, Grammar.prefixes.word(for: .probability)) {
       words.removeFirst()
       rule.probability = try probability()

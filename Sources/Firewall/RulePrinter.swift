@@ -7,6 +7,8 @@ package struct RulePrinter: Sendable {
   package var showsServices = false
   /// -c: without `ip from any to any`.
   package var isCompact = false
+  /// -S: the number of the set before the rest.
+  package var showsSets = false
   /// -b: action and comment only.
   package var isBrief = false
 
@@ -17,7 +19,7 @@ package struct RulePrinter: Sendable {
 
   /// The rule without its number.
   package func text(_ rule: Rule) -> String {
-    var words: [String] = []
+    var words = showsSets ? [Grammar.prefixes.word(for: .set), "\(rule.set)"] : []
     if let probability = rule.probability {
       words += [Grammar.prefixes.word(for: .probability), "0.\(padded(probability, 6, "0"))"]
     }

@@ -35,16 +35,12 @@ extension RuleSet {
     return (copy, added)
   }
 
-  /// Removes the rules in a range of numbers; the default rule stays whatever the range.
+  /// Removes the rules in a range of numbers, of one set or of all; the default rule stays whatever the range.
   ///
   /// - Returns: The removed entries, in order.
   @discardableResult
-  package mutating func delete(_ numbers: ClosedRange<UInt16>) -> [Entry] {
-    let removed = entries.dropLast().filter { numbers.contains($0.rule.number) }
-    guard !removed.isEmpty else { return [] }
-    entries.removeAll { numbers.contains($0.rule.number) && $0.rule.number != Self.defaultNumber }
-    for entry in removed { release(slot: entry.slot) }
-    return removed
+  package mutating func delete(_ numbers: ClosedRange<UInt16>, set: UInt8? = nil) -> [Entry] {
+    delete { entry in numbers.contains(entry.rule.number) && (set == nil || entry.rule.set == set) }
   }
 
   package func deleting(_ numbers: ClosedRange<UInt16>) -> (ruleSet: RuleSet, removed: [Entry]) {
@@ -53,8 +49,29 @@ extension RuleSet {
     return (copy, removed)
   }
 
-  /// Only the default rule is left.
-  package func flushed() -> RuleSet { deleting(0...Self.defaultNumber).ruleSet }
+  /// Removes all rules, or all of a set, but for those in the reserved one, 31.
+  @discardableResult
+  package mutating func deleteAll(set: UInt8? = nil) -> [Entry] {
+    delete { entry in
+      entry.rule.set != Self.reservedSet && (set == nil || entry.rule.set == set)
+    }
+  }
+
+  private mutating func delete(where isDoomed: (Entry) -> Bool) -> [Entry] {
+    let removed = entries.dropLast().filter(isDoomed)
+    guard !removed.isEmpty else { return [] }
+    let slots = Set(removed.map(\.slot))
+    entries.removeAll { slots.contains($0.slot) }
+    for entry in removed { release(slot: entry.slot) }
+    return removed
+  }
+
+  /// Only the default rule and those of set 31 are left.
+  package func flushed() -> RuleSet {
+    var copy = self
+    copy.deleteAll()
+    return copy
+  }
 
   /// The entries in a range of numbers, the default rule among them.
   package func entries(in numbers: ClosedRange<UInt16>) -> ArraySlice<Entry> {

@@ -16,6 +16,9 @@ package struct RuleSet: Sendable, Equatable {
   /// Sorted by number, rules of the same number in order of insertion; the default rule 65535 is always last.
   package internal(set) var entries: [Entry]
 
+  /// Bit n is set n. The rules of such a set stay, but are skipped; set 31 cannot be disabled.
+  package internal(set) var disabledSets: UInt32 = 0
+
   /// Which slots are taken; all below `firstFree` are.
   private var taken = [true]
   private var firstFree = 1
@@ -24,7 +27,7 @@ package struct RuleSet: Sendable, Equatable {
 
   /// Only the default rule, in slot 0.
   package init(default action: Action) {
-    entries = [Entry(rule: Rule(number: Self.defaultNumber, action: action), slot: 0)]
+    entries = [Entry(rule: Rule(number: Self.defaultNumber, action: action, set: Self.reservedSet), slot: 0)]
   }
 
   /// The index of the first entry whose number is greater than `tag`: where processing restarts
@@ -55,5 +58,7 @@ package struct RuleSet: Sendable, Equatable {
     firstFree = min(firstFree, slot)
   }
 
-  package static func == (left: RuleSet, right: RuleSet) -> Bool { left.entries == right.entries }
+  package static func == (left: RuleSet, right: RuleSet) -> Bool {
+    left.entries == right.entries && left.disabledSets == right.disabledSets
+  }
 }

@@ -119,7 +119,9 @@ package final class LinuxHost {
     }
     self.programs = programs
     let before = Dictionary(engine.ruleSet.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
-    for entry in ruleSet.entries where before[entry.slot] != entry.rule { clearCounter(slot: entry.slot) }
+    for entry in ruleSet.entries where before[entry.slot]?.inSet(entry.rule.set) != entry.rule {
+      clearCounter(slot: entry.slot)
+    }
     engine.replace(ruleSet)
     try adjustLoopback()
   }

@@ -119,7 +119,7 @@ package struct RuleHook: ~Copyable {
         placeSkips(upTo: entry.rule.number)
         if assembler.count - beginning > environment.instructionLimit { break }
       }
-      translate(entry, maps)
+      if ruleSet.isEnabled(entry.rule) { translate(entry, maps) }
     }
     if let last = starts.last, last.number != RuleSet.defaultNumber {
       judgeAboveInUserSpace(from: last.number)

@@ -128,6 +128,17 @@ struct IpfwCommandsTests {
     Row(["--lines", "delete 5", "add allow out"], err: "Line 1: rule 5 not found\n", 69),
     Row(["--lines", "/etc/rules"], err: "Line 1: bad command `/etc/rules'\n", 64),
     Row(["/nonexistent/rules"], err: "ipfw: pathname: /nonexistent/rules: No such file or directory\n", 64),
+    // whole or not at all
+    Row(
+      ["--atomic", "--lines", "add 300 deny in", "zero 300"],
+      out: "00300 deny in\nEntry 300 cleared.\n", left: 5),
+    Row(
+      ["--atomic", "--lines", "zero 100", "delete 100", "add 300 deny in", "add alow in"],
+      err: "Line 4: invalid action alow\n", 65),
+    Row(["-q", "--atomic", "--lines", "add 300 deny in", "delete 5"], 69),
+    Row(
+      ["--lines", "zero 100", "show 100"],
+      out: "Entry 100 cleared.\n00100 0 0 divert 2000 icmp from any to any in icmptypes 8\n", cleared: [1]),
     // what is no command
     Row([], err: "ipfw: usage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details\n", 64),
     Row(["-q"], err: "ipfw: usage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details\n", 64),
@@ -138,8 +149,6 @@ struct IpfwCommandsTests {
       64),
     Row(["frobnicate"], err: "ipfw: bad command `frobnicate'\n", 64),
     Row(["-p", "cpp", "/rules"], err: "ipfw: not supported yet: -p\n", 69),
-    Row(["set", "show"], err: "ipfw: not supported yet: set\n", 69),
-    Row(["delete", "set", "3"], err: "ipfw: not supported yet: set\n", 69),
     Row(["table", "1", "list"], err: "ipfw: not supported yet: table\n", 69),
     Row(["nat", "1", "config"], err: "ipfw: not supported yet: nat\n", 69),
     Row(["resetlog"], err: "ipfw: not supported yet: resetlog\n", 69),

@@ -18,6 +18,8 @@ struct RuleParserTests {
     Listing("divert 1 ip from any to any"),
     Listing("tee 65534 ip from any to any"),
     Listing("skipto 500 ip from any to any"),
+    Listing("set 3 allow in", "allow in"),
+    Listing("set 31 prob 0.25 allow in", "prob 0.250000 allow in"),
     Listing("prob 0.5 deny ip from any to any", "prob 0.500000 deny ip from any to any"),
     Listing("prob .25 count in", "prob 0.250000 count in"), Listing("prob 1 deny in", "deny in"),
     Listing("prob 1e-6 deny in", "prob 0.000001 deny in"), Listing("prob 0.9999999 deny in", "deny in"),
@@ -158,7 +160,9 @@ struct RuleParserTests {
     // 41 is listed as `ipv6`, which as a protocol means IPv6, as in ipfw
     guard !row.typed.contains("41 ") else { return }
     let rule = try Rule(row.typed, names: .builtIn)
-    let again = try Rule(RulePrinter(names: .builtIn).text(rule), names: .builtIn)
+    var printer = RulePrinter(names: .builtIn)
+    printer.showsSets = true
+    let again = try Rule(printer.text(rule), names: .builtIn)
     #expect(again == rule, sourceLocation: row.line)
   }
 

@@ -6,7 +6,8 @@ import Testing
 /// Properties of parser, printer and evaluator, over random rules.
 struct RulePropertiesTests {
   @Test func `what is printed parses, and prints the same again`() throws {
-    let printer = RulePrinter(names: .builtIn)
+    var printer = RulePrinter(names: .builtIn)
+    printer.showsSets = true
     for round in 0..<5000 {
       var random = SeededGenerator(stream: UInt64(round))
       let rule = Self.rule(&random)
@@ -18,6 +19,7 @@ struct RulePropertiesTests {
       #expect(try Rule(printer.text(parsed), names: .builtIn) == parsed, "\(note)")
       #expect(parsed.action == rule.action && parsed.comment == rule.comment, "\(note)")
       #expect(parsed.hasFromTo == rule.hasFromTo, "\(note)")
+      #expect(parsed.set == rule.set, "\(note)")
       #expect(parsed.probability == rule.probability && parsed.logAmount == rule.logAmount, "\(note)")
       #expect(Self.sorted(parsed.clauses) == Self.sorted(rule.clauses), "\(note)")
     }
@@ -97,7 +99,8 @@ struct RulePropertiesTests {
       comment: Int.random(in: 0..<4, using: &random) == 0 ? "why \(port)" : nil, hasFromTo: hasFromTo,
       probability: Int.random(in: 0..<5, using: &random) == 0
         ? .random(in: 1...999_999, using: &random) : nil,
-      logAmount: Int.random(in: 0..<5, using: &random) == 0 ? .random(in: 0...3, using: &random) : nil)
+      logAmount: Int.random(in: 0..<5, using: &random) == 0 ? .random(in: 0...3, using: &random) : nil,
+      set: .random(in: 0...31, using: &random))
     rule.unifyMe()
     return rule
   }

@@ -10,8 +10,12 @@ extension RandomNumberGenerator {
       let rule = Rule(
         number: UInt16.random(in: 1...20, using: &self) * 100, action: action(),
         clauses: (0..<Int.random(in: 0...3, using: &self)).map { _ in clause() },
-        probability: Int.random(in: 0..<6, using: &self) == 0 ? 500_000 : nil)
+        probability: Int.random(in: 0..<6, using: &self) == 0 ? 500_000 : nil,
+        set: .random(in: 0...3, using: &self))
       ruleSet = (try? ruleSet.adding(rule).0) ?? ruleSet
+    }
+    if Int.random(in: 0..<3, using: &self) == 0 {
+      ruleSet.setSets(enabled: 0, disabled: .random(in: 0...15, using: &self))
     }
     return ruleSet
   }
