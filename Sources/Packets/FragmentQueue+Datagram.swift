@@ -5,59 +5,22 @@ extension FragmentQueue {
     package private(set) var fragments: [(bytes: [UInt8], note: Note)] = []
     /// Of the fragments, headers included.
     private(set) var byteCount = 0
-    /// In order of their place, without overlap.
-    private(set) var pieces: [Piece] = []
-    /// Of the pieces.
-    private(set) var dataLength = 0
-    /// Where the last fragment ends.
-    private var end: Int?
-    private(set) var congestion = CongestionMark.notCapable
-
-    /// What counts of a fragment's data.
-    struct Piece: Sendable {
-      /// In the datagram.
-      var range: Range<Int>
-      /// Where in ``fragments`` it is.
-      let fragment: Int
-      /// From the place in the datagram to that in the fragment.
-      let shift: Int
-
-      var bytes: Range<Int> { (range.lowerBound + shift)..<(range.upperBound + shift) }
-    }
-
-    enum Joining {
-      case joined(overlapping: Bool)
-      case duplicate
-      case contradictory
-      case mixedCongestion
-      case forbiddenOverlap
-    }
+    private var pieces = DatagramPieces()
 
     init() {}
 
     init(_ first: Fragment, _ bytes: [UInt8], _ note: Note) {
-      congestion = first.congestion
-      _ = join(first, bytes, note)
+      pieces = DatagramPieces(first)
+      keep(bytes, note)
     }
 
-    /// All data within the end, without overlap: when it is as much as the end says, there is no hole.
-    package var isWhole: Bool { dataLength == end }
+    package var isWhole: Bool { pieces.isWhole }
 
-    mutating func join(_ fragment: Fragment, _ bytes: [UInt8], _ note: Note) -> Joining {
-      var mark = congestion
-      guard mark.merge(fragment.congestion) else { return .mixedCongestion }
-      // RFC 5722; an exact duplicate may be ignored (RFC 8200 §4.5).
-      if fragment.key.source.version == 6,
-        let other = pieces.first(where: { $0.range.overlaps(fragment.range) })
-      {
-        return other.range == fragment.range ? .duplicate : .forbiddenOverlap
-      }
-      guard agreesWithEnd(fragment) else { return .contradictory }
-      guard let overlapping = place(fragment) else { return .duplicate }
-      congestion = mark
-      if !fragment.moreFragments { end = fragment.range.upperBound }
-      keep(bytes, note)
-      return .joined(overlapping: overlapping)
+    /// Keeps the fragment if it can join the others.
+    mutating func join(_ fragment: Fragment, _ bytes: [UInt8], _ note: Note) -> DatagramPieces.Joining {
+      let joining = pieces.join(fragment, number: fragments.count)
+      if case .joined = joining { keep(bytes, note) }
+      return joining
     }
 
     mutating func keep(_ bytes: [UInt8], _ note: Note) {
@@ -65,34 +28,49 @@ extension FragmentQueue {
       byteCount += bytes.count
     }
 
-    private func agreesWithEnd(_ fragment: Fragment) -> Bool {
-      let upper = fragment.range.upperBound
-      if fragment.moreFragments { return end.map { upper < $0 } ?? true }
-      return end.map { upper == $0 } ?? pieces.last.map { upper > $0.range.upperBound } ?? true
+    /// The datagram as it was before it was cut, with the headers of its first fragment; nil unless it is whole.
+    package func assembled() -> [UInt8]? {
+      guard isWhole, fitsHeader, let first else { return nil }
+      var data: [UInt8] = []
+      data.reserveCapacity(pieces.length)
+      for piece in pieces.pieces { data += fragments[piece.fragment].bytes[piece.bytes] }
+      let packet = unsafe first.span.bytes
+      // Congestion that one fragment met, the whole has met (RFC 3168 §5.3).
+      let isCongested = pieces.congestion == .experienced
+      if let ip = try? IPv4(packet) {
+        var header = IPv4Header(ip)
+        header.moreFragments = false
+        if isCongested { header.typeOfService |= CongestionMark.experienced.rawValue }
+        return header.packet(carrying: data)
+      }
+      guard let ip = try? IPv6(packet), let headers = PerFragmentHeaders(ip) else { return nil }
+      let nextHeader = headers.fragment?.nextHeader ?? first[headers.nextHeaderField]
+      var bytes = headers.rewritten(in: packet, nextHeader: nextHeader, followedBy: data.count)
+      if isCongested { bytes[1] |= CongestionMark.experienced.rawValue << 4 }
+      return bytes + data
     }
 
-    /// As in FreeBSD, the piece before a fragment keeps what it has, and those behind give way.
-    ///
-    /// - Returns: nil where the fragment holds nothing new, else whether it overlapped.
-    private mutating func place(_ fragment: Fragment) -> Bool? {
-      var range = fragment.range
-      let index = pieces.firstIndex { $0.range.lowerBound > range.lowerBound } ?? pieces.count
-      if index > 0 {
-        let start = max(range.lowerBound, pieces[index - 1].range.upperBound)
-        guard start < range.upperBound else { return nil }
-        range = start..<range.upperBound
-      }
-      let covered = pieces[index...].prefix { $0.range.lowerBound < range.upperBound }
-      dataLength += range.count - covered.reduce(0) { $0 + $1.range.clamped(to: range).count }
-      let shift = fragment.data.lowerBound - fragment.range.lowerBound
-      var placed = [Piece(range: range, fragment: fragments.count, shift: shift)]
-      if var rest = covered.last, rest.range.upperBound > range.upperBound {
-        rest.range = range.upperBound..<rest.range.upperBound
-        placed.append(rest)
-      }
-      let overlapping = range != fragment.range || !covered.isEmpty
-      pieces.replaceSubrange(covered.indices, with: placed)
-      return overlapping
+    /// Whether a header can say how long the whole is: Total Length of IPv4, Payload Length of IPv6.
+    var fitsHeader: Bool {
+      guard let first, let fragment = Fragment(unsafe first.span.bytes, domain: 0) else { return false }
+      let fixed = fragment.key.source.version == 4 ? 0 : IPv6Header.length
+      return fragment.headerLength - fixed + pieces.length <= 65535
     }
+
+    /// The fragment at offset 0 that counts.
+    private var first: [UInt8]? {
+      pieces.pieces.first.flatMap { $0.range.lowerBound == 0 ? fragments[$0.fragment].bytes : nil }
+    }
+  }
+}
+
+extension IPv4Header {
+  /// A packet of this header and data; nil where a header cannot say so.
+  func packet(carrying data: some Collection<UInt8>) -> [UInt8]? {
+    var bytes = [UInt8](repeating: 0, count: length) + data
+    var span = bytes.mutableSpan
+    var packet = unsafe span.mutableBytes
+    do { try write(to: &packet, payloadLength: data.count) } catch { return nil }
+    return bytes
   }
 }

@@ -18,14 +18,16 @@ package struct FragmentQueue<Note: Sendable>: Sendable {
   package private(set) var counters = Counters()
   /// Without those that wait to be taken.
   package private(set) var heldBytes = 0
-  private var held = HeldDatagrams<Note>()
+  private var index = DatagramIndex()
+  /// By the slots of the index; empty where a slot is free.
+  private var held: [Datagram] = []
   private var expired: [Datagram] = []
   private var evicted: [Datagram] = []
 
   package init(limits: Limits = Limits()) { self.limits = limits }
 
   /// Without those that wait to be taken.
-  package var heldDatagrams: Int { held.count }
+  package var heldDatagrams: Int { index.count }
 
   /// - Parameters:
   ///   - packet: An IPv4 fragment, or an IPv6 packet with a Fragment header, from the IP header on. One that
@@ -46,31 +48,30 @@ package struct FragmentQueue<Note: Sendable>: Sendable {
       counters.reassembled += 1
       return .complete(Datagram(fragment, bytes, note))
     }
-    guard let slot = held.slot(of: fragment.key) else {
-      held.append(Datagram(fragment, bytes, note), fragment.key, now: now)
-      heldBytes += bytes.count
+    guard let slot = index.slot(of: fragment.key) else {
+      hold(Datagram(fragment, bytes, note), fragment.key, now: now)
       makeRoom(beside: fragment.key.source)
       return .held
     }
-    switch held.datagrams[slot].join(fragment, bytes, note) {
+    switch held[slot].join(fragment, bytes, note) {
     case .duplicate: return refuse(\.duplicate)
     case .contradictory: return refuse(\.invalid)
     case .mixedCongestion: return refuse(\.mixedCongestion)
     case .forbiddenOverlap:
-      return .broken(giveUp(slot, \.overlapping, newest: bytes, note))
+      heldBytes += bytes.count
+      held[slot].keep(bytes, note)
+      return breakUp(slot, \.overlapping)
     case .joined(let overlapping):
       heldBytes += bytes.count
       if overlapping { counters.overlapping += 1 }
     }
-    if held.datagrams[slot].isWhole {
-      guard held.datagrams[slot].fitsHeader else { return .broken(giveUp(slot, \.oversize)) }
+    if held[slot].isWhole {
+      guard held[slot].fitsHeader else { return breakUp(slot, \.oversize) }
       counters.reassembled += 1
       return .complete(take(slot))
     }
     // As in FreeBSD, one more may come than may be held: it could have been the last.
-    guard held.datagrams[slot].fragments.count <= limits.fragmentsPerDatagram else {
-      return .broken(giveUp(slot, \.tooMany))
-    }
+    guard held[slot].fragments.count <= limits.fragmentsPerDatagram else { return breakUp(slot, \.tooMany) }
     makeRoom(beside: fragment.key.source)
     return .held
   }
@@ -95,7 +96,7 @@ package struct FragmentQueue<Note: Sendable>: Sendable {
   /// Takes out the datagram that a packet would belong to, such as when one of its fragments was denied.
   package mutating func giveUp(_ packet: RawSpan, domain: UInt8) -> Datagram? {
     guard let fragment = Fragment(packet, domain: domain), !fragment.isWhole,
-      let slot = held.slot(of: fragment.key)
+      let slot = index.slot(of: fragment.key)
     else { return nil }
     counters.givenUp += 1
     return take(slot)
@@ -106,31 +107,31 @@ package struct FragmentQueue<Note: Sendable>: Sendable {
     return .refused
   }
 
-  private mutating func giveUp(_ slot: Int, _ counter: WritableKeyPath<Counters, UInt64>) -> Datagram {
+  private mutating func breakUp(_ slot: Int, _ counter: WritableKeyPath<Counters, UInt64>) -> Outcome {
     counters[keyPath: counter] += 1
-    return take(slot)
+    return .broken(take(slot))
   }
 
-  private mutating func giveUp(
-    _ slot: Int, _ counter: WritableKeyPath<Counters, UInt64>, newest bytes: [UInt8], _ note: Note
-  ) -> Datagram {
-    var datagram = giveUp(slot, counter)
-    datagram.keep(bytes, note)
-    return datagram
+  private mutating func hold(_ datagram: Datagram, _ key: DatagramKey, now: UInt64) {
+    let slot = index.insert(key, now: now)
+    if slot == held.count { held.append(datagram) } else { held[slot] = datagram }
+    heldBytes += datagram.byteCount
   }
 
   private mutating func take(_ slot: Int) -> Datagram {
-    let datagram = held.remove(slot)
+    var datagram = Datagram()
+    swap(&datagram, &held[slot])
+    index.remove(slot)
     heldBytes -= datagram.byteCount
     return datagram
   }
 
   /// The oldest goes: of the same source, when that has too many, else of all.
   private mutating func makeRoom(beside source: DatagramKey.Source) {
-    while held.count(from: source) > limits.datagramsPerSource, let slot = held.oldest(from: source) {
+    while index.count(from: source) > limits.datagramsPerSource, let slot = index.oldest(from: source) {
       evict(slot)
     }
-    while held.count > limits.datagrams || heldBytes > limits.bytes, let slot = held.oldest {
+    while index.count > limits.datagrams || heldBytes > limits.bytes, let slot = index.oldest {
       evict(slot)
     }
   }
@@ -156,8 +157,8 @@ package struct FragmentQueue<Note: Sendable>: Sendable {
   }
 
   private func nextToExpire(ofVersion version: UInt8, after lifetime: UInt64) -> (slot: Int, time: UInt64)? {
-    held.oldest(ofVersion: version).map { slot in
-      let (time, overflow) = held.arrival(slot).addingReportingOverflow(lifetime)
+    index.oldest(ofVersion: version).map { slot in
+      let (time, overflow) = index.arrival(slot).addingReportingOverflow(lifetime)
       return (slot, overflow ? .max : time)
     }
   }
