@@ -91,7 +91,7 @@ let package = Package(
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"],
+      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],

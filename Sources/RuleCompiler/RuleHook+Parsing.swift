@@ -147,23 +147,23 @@ extension RuleHook {
       assembler.jump(to: transport)
 
       assembler.place(authentication)
-      loadExtensionHeader(cutShort: done)
+      loadExtensionHeader()
       assembler.calculate(.add, .r3, 2)
       assembler.calculate(.shiftLeft, .r3, 2)
-      skipExtensionHeader(cutShort: done)
+      skipExtensionHeader()
       assembler.jump(to: next)
 
       assembler.place(units)
-      loadExtensionHeader(cutShort: done)
+      loadExtensionHeader()
       assembler.calculate(.add, .r3, 1)
       assembler.calculate(.shiftLeft, .r3, 3)
-      skipExtensionHeader(cutShort: done)
+      skipExtensionHeader()
       assembler.jump(to: next)
 
       assembler.place(fragment)
-      loadExtensionHeader(cutShort: done)
+      loadExtensionHeader()
       assembler.move(.r3, 8)
-      skipExtensionHeader(cutShort: done)
+      skipExtensionHeader()
       assembler.load(.halfword, .r4, from: .r10, Frame.transport + 2)
       assembler.swapBigEndian(.r4, bits: 16)
       assembler.calculate(.and, .r4, 0xfff8)
@@ -179,17 +179,17 @@ extension RuleHook {
   }
 
   /// The first four bytes of the extension header into `Frame.transport`, its length field into r3.
-  private mutating func loadExtensionHeader(cutShort: Label) {
+  private mutating func loadExtensionHeader() {
     assembler.load(.word, .r2, from: .r10, Frame.transportLength)
-    assembler.jump(if: .r2, .less, 8, to: cutShort)
-    loadTransport(count: 4, cutShort: cutShort)
+    assembler.jump(if: .r2, .less, 8, to: refuse)
+    loadTransport(count: 4)
     assembler.load(.byte, .r3, from: .r10, Frame.transport + 1)
   }
 
   /// Moves on by the bytes in r3.
-  private mutating func skipExtensionHeader(cutShort: Label) {
+  private mutating func skipExtensionHeader() {
     assembler.load(.word, .r2, from: .r10, Frame.transportLength)
-    assembler.jump(if: .r2, .less, .r3, to: cutShort)
+    assembler.jump(if: .r2, .less, .r3, to: refuse)
     assembler.calculate(.subtract, .r2, .r3)
     assembler.store(.word, .r2, to: .r10, Frame.transportLength)
     assembler.load(.word, .r2, from: .r10, Frame.transportStart)
@@ -208,7 +208,7 @@ extension RuleHook {
       let other = assembler.makeLabel()
       assembler.jump(if: .r9, .notEqual, number, to: other)
       assembler.jump(if: .r2, .greaterOrEqual, size, to: number == 6 ? tcp : ports)
-      assembler.jump(to: done)
+      assembler.jump(to: refuse)
       assembler.place(other)
     }
     assembler.load(.word, .r1, from: .r10, Frame.version)
@@ -220,21 +220,21 @@ extension RuleHook {
     assembler.jump(if: .r1, .notEqual, 6, to: done)
 
     assembler.place(icmp)
-    assembler.jump(if: .r2, .less, 4, to: done)
-    loadTransport(count: 4, cutShort: done)
+    assembler.jump(if: .r2, .less, 4, to: refuse)
+    loadTransport(count: 4)
     assembler.load(.byte, .r1, from: .r10, Frame.transport)
     assembler.store(.word, .r1, to: .r10, Frame.icmpType)
     assembler.store(.word, value: TransportKind.icmp, to: .r10, Frame.transportKind)
     assembler.jump(to: done)
 
     assembler.place(tcp)
-    loadTransport(count: 14, cutShort: done)
+    loadTransport(count: 14)
     assembler.load(.byte, .r1, from: .r10, Frame.transport + 13)
     assembler.store(.word, .r1, to: .r10, Frame.tcpFlags)
     assembler.jump(to: loaded)
 
     assembler.place(ports)
-    loadTransport(count: 4, cutShort: done)
+    loadTransport(count: 4)
     assembler.place(loaded)
     for (offset, variable) in [(0, Frame.sourcePort), (2, Frame.destinationPort)] {
       assembler.load(.halfword, .r1, from: .r10, Frame.transport + offset)
@@ -310,13 +310,13 @@ extension RuleHook {
   }
 
   /// Bytes at `Frame.transportStart` to `Frame.transport`.
-  private mutating func loadTransport(count: Int, cutShort: Label) {
+  private mutating func loadTransport(count: Int) {
     assembler.move(.r1, .r6)
     assembler.load(.word, .r2, from: .r10, Frame.transportStart)
     assembler.move(.r3, .r10)
     assembler.calculate64(.add, .r3, Int32(Frame.transport))
     assembler.move(.r4, Int32(count))
     assembler.call(.loadBytes)
-    assembler.jump(if: .r0, .notEqual, 0, to: cutShort)
+    assembler.jump(if: .r0, .notEqual, 0, to: refuse)
   }
 }
