@@ -178,7 +178,6 @@ struct Daemon: ~Copyable {
     }
     do throws(RuleError) {
       let call = try IpfwInvocation(words)
-      if case .file = call.job { throw RuleError("a file is read by ipfw, not by divertd", .usage) }
       var rules = EnforcedRules(host: host)
       return call.execute(on: &rules)
     } catch {
