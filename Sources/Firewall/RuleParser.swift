@@ -65,11 +65,20 @@ package struct RuleParser {
     }
     rule.action = try action()
     try modifiers(&rule)
-    rule.hasFromTo = try fromTo()
+    let hasFromTo = try fromTo()
     rule.comment = try options()
+    rule.hasFromTo = hasFromTo || !canStandAlone(withComment: rule.comment != nil)
     rule.clauses = rule.hasFromTo ? Arrangement(clauses).clauses : clauses
     rule.unifyMe()
     return rule
+  }
+
+  /// Whether options alone, as they are listed, read back: `src-ip any` asks for nothing, so nothing would be listed of
+  /// it, and `src-ip any ip6` would begin with what reads as a protocol.
+  private func canStandAlone(withComment hasComment: Bool) -> Bool {
+    guard let first = clauses.first?.terms.first else { return hasComment }
+    if case .version = first.test { return false }
+    return true
   }
 
   /// A rule number, where there is one; beyond 65535 the kernel's answer to what it refuses.
