@@ -156,7 +156,14 @@ struct Daemon: ~Copyable {
       case .ipfw(let words):
         let result = ipfw(words, client)
         return client.send(.result(status: result.status, output: result.output, errors: result.errors))
-      case .opened, .bound, .result, .failed:
+      case .counts:
+        guard let socket = client.takeDescriptor() else {
+          throw SystemError("count a socket's packets", code: EBADF)
+        }
+        let (slot, number) = try host.counts(of: socket)
+        let counts = Descriptor(owning: number)
+        return client.send(.counted(slot: slot), descriptor: counts.number)
+      case .opened, .bound, .counted, .result, .failed:
         return false
       }
     } catch {
