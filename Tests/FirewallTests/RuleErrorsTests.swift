@@ -1,7 +1,7 @@
 import Firewall
 import Testing
 
-/// Every message of facts B10 and B12 that the language so far can give, with its exit status.
+/// Every message of FreeBSD's ipfw that the language so far can give, with its exit status.
 struct RuleErrorsTests {
   static let rows: [Row] = [
     // usage

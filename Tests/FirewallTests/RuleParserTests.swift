@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 struct RuleParserTests {
-  // facts B8 and B12: what is typed, what `ipfw list` shows
+  // what is typed, what `ipfw list` of FreeBSD shows
   static let listings = [
     Listing("allow ip from any to any"),
     Listing("accept ip from any to any", "allow ip from any to any"),
