@@ -1,4 +1,5 @@
 import Firewall
+import TestSupport
 import Testing
 
 struct IpfwCompletionTests {
@@ -43,6 +44,25 @@ struct IpfwCompletionTests {
       let words = flag == "-p" ? [flag, "cat", "/rules"] : [flag, "list"]
       #expect(throws: Never.self, "\(flag)") { try IpfwInvocation(arguments: words) }
     }
+  }
+
+  @Test func `no words are too strange to go on from`() {
+    let words =
+      ["add", "set", "delete", "-q", "100", "from", "to", "any", "web", "80", "natd", "", "é", "move", "tcp"]
+      + Grammar.options.entries.map(\.word) + Grammar.actions.entries.map(\.word) + [
+        "prob", "log", "logamount",
+      ]
+    var offers = 0
+    for round in 0..<20_000 {
+      var random = SeededGenerator(stream: UInt64(round))
+      let typed = (0..<Int.random(in: 0..<9, using: &random)).map { _ in
+        words.randomElement(using: &random) ?? ""
+      }
+      let candidates = IpfwCompletion.candidates(after: (round % 2 == 0 ? ["add"] : []) + typed)
+      if !candidates.isEmpty { offers += 1 }
+      #expect(!candidates.contains(""), "seed \(testSeed), round \(round): \(typed)")
+    }
+    #expect(offers > 1000)
   }
 
   private func message(_ rule: String) -> String? {
