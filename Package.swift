@@ -89,6 +89,9 @@ let package = Package(
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
+    .executableTarget(
+      name: "EvaluatorBench", dependencies: ["Firewall", "Packets", "AllocationCounter"],
+      path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert"],

@@ -28,7 +28,7 @@ extension ResolvedRules {
   /// An unreadable packet is denied and nowhere counted (ip_fw2.c: "pullup failed").
   ///
   /// - Parameter index: Where to begin: 0, ``RuleSet/index(after:)`` a tag, or ``Verdict/next`` after a tee.
-  /// - Complexity: O(number of rules), no allocation.
+  /// - Complexity: O(number of rules that ``RuleIndex`` cannot tell apart), no allocation.
   package func evaluate(
     _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters
   ) -> Verdict {
@@ -42,11 +42,16 @@ extension ResolvedRules {
     random: inout some RandomNumberGenerator
   ) -> Verdict {
     let rules = self.rules.span
-    guard packet.isReadable else {
+    guard packet.version != 0 else {
       return Verdict(decision: .deny, ruleNumber: RuleSet.defaultNumber, next: rules.count)
     }
+    let members = self.index.members.span
+    var candidates = RuleIndex.Candidates()
+    self.index.find(&candidates, for: packet, pass)
     var index = index
-    while index < rules.count {
+    while true {
+      index = candidates.next(from: index, in: members)
+      guard index < rules.count else { break }
       let rule = rules[index]
       index += 1
       guard rule.isEnabled else { continue }

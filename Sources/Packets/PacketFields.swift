@@ -36,7 +36,7 @@ package struct PacketFields: Sendable, BitwiseCopyable {
   package var source6 = IPv6Address(high: 0, low: 0)
   package var destination6 = IPv6Address(high: 0, low: 0)
 
-  package var isReadable: Bool { version != 0 }
+  @inlinable package var isReadable: Bool { version != 0 }
 
   package init() {}
 }
