@@ -71,7 +71,7 @@ let package = Package(
     tests(of: "BPF"),
     tests(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
-    tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "Firewall", on: ["Packets", "TestSupport", "AllocationCounter"]),
     tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),

@@ -28,7 +28,7 @@ struct EvaluatorBench {
     {
       let rules = try kind.rules(count)
       let resolved = ResolvedRules(ruleSet: rules, host: host)
-      for _ in 0..<50 { print(tenths(measure(resolved, rules).nanoseconds)) }
+      for _ in 0..<100 { print(tenths(measure(resolved, rules).nanoseconds)) }
       return
     }
     print("| rules | kind | ns: none matches | ns: the middle one | ns walked | allocations |")
@@ -89,8 +89,8 @@ struct EvaluatorBench {
     var rounds: [Double] = []
     var checksum = 0
     var allocations: UInt = 0
-    let repetitions = ruleSet.entries.count > 500 ? 2 : 40
-    for round in 0..<9 {
+    let repetitions = ruleSet.entries.count > 500 ? 1 : 20
+    for round in 0..<7 {
       let before = allocation_count()
       let start = now()
       for _ in 0..<repetitions {

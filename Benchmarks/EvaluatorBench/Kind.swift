@@ -9,6 +9,8 @@ enum Kind: String, CaseIterable {
   /// A port of a network each.
   case services
   case mixed
+  /// What no index helps with: each rule has to be asked.
+  case negations
 
   func rules(_ count: Int) throws(RuleError) -> RuleSet {
     var rules = RuleSet(default: .allow)
@@ -27,6 +29,7 @@ enum Kind: String, CaseIterable {
     case .networks: return "deny ip from \(address)/\(16 + random.next(17)) to any"
     case .services:
       return "deny tcp from any to 198.51.\(random.next(256)).0/24 \(1 + random.next(30_000))"
+    case .negations: return "deny not tcp from not 192.0.2.0/24 to not \(address)"
     case .mixed:
       switch number % 8 {
       case 0, 1: return "deny ip from \(address) to any"

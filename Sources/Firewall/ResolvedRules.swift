@@ -74,7 +74,7 @@ package struct ResolvedRules: Sendable {
   private(set) var index = RuleIndex()
 
   /// - Parameter indexedFrom: How many rules have an index; fewer are walked, which is as fast.
-  package init(ruleSet: RuleSet, host: HostView, indexedFrom: Int = 16) {
+  package init(ruleSet: RuleSet, host: HostView, indexedFrom: Int = 6) {
     local4 = Set(host.interfaces.flatMap(\.addresses4).map(\.rawValue)).sorted()
     local6 = Set(host.interfaces.flatMap(\.addresses6)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
     for entry in ruleSet.entries { append(entry, ruleSet, host) }
@@ -190,6 +190,9 @@ extension InterfaceMatch {
 }
 
 extension ResolvedRules {
+  /// Whether there is an index: there are enough rules, and most of them can be filed.
+  package var isIndexed: Bool { !index.isEmpty }
+
   /// In bytes, without what is shared.
   package var size: Int {
     rules.count * MemoryLayout<ResolvedRule>.stride + steps.count * MemoryLayout<Step>.stride

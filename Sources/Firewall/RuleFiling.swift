@@ -14,7 +14,8 @@ struct RuleFiling {
   private let crowdShift: UInt64
   /// The chosen ones, by rule.
   private var chosen: [(rule: UInt32, hash: UInt64)] = []
-  private var unfiled: [UInt32] = []
+  private(set) var unfiled: [UInt32] = []
+
   private struct LookUpName: Hashable {
     let field: RuleIndex.Field
     let mask: RuleIndex.Value
@@ -37,16 +38,16 @@ struct RuleFiling {
 
   init(_ rules: ResolvedRules) {
     self.rules = rules
-    crowdShift = Self.shift(forTwice: rules.rules.count * 2)
+    crowdShift = Self.shift(for: rules.rules.count * 2)
     crowd = [UInt32](repeating: 0, count: 1 << Int(64 - crowdShift))
   }
 
-  /// Leaves so many upper bits of a hash that they name at least twice as many slots, and 64.
-  private static func shift(forTwice count: Int) -> UInt64 {
+  /// Leaves so many upper bits of a hash that they name twice as many slots at least, and never less than 64.
+  private static func shift(for count: Int) -> UInt64 {
     UInt64(min(58, (max(1, count) * 2 - 1).leadingZeroBitCount))
   }
 
-  var slotShift: UInt64 { Self.shift(forTwice: chosen.count) }
+  var slotShift: UInt64 { Self.shift(for: chosen.count) }
 
   /// Field by field.
   var usedLookUps: [(RuleIndex.Field, [RuleIndex.LookUp])] {
@@ -54,6 +55,7 @@ struct RuleFiling {
     return byField.sorted { $0.key.rawValue < $1.key.rawValue }
       .map { field, numbers in (field, numbers.map { lookUps[$0].lookUp }) }
   }
+
   var chosenHashes: some Sequence<UInt64> { chosen.lazy.map(\.hash) }
 
   /// Goes through what every clause of every rule could be filed under.
@@ -75,8 +77,8 @@ struct RuleFiling {
     used = [Bool](repeating: false, count: lookUps.count)
   }
 
-  /// Files each rule under the clause whose values are the rarest. Where chance is asked first, the rule has to be
-  /// met, whatever the packet.
+  /// Files each rule under the clause whose values are the rarest. A rule with `prob` is filed nowhere: chance is
+  /// asked before the packet is.
   mutating func choose() {
     var clause = 0
     for (index, rule) in rules.rules.enumerated() where rule.isEnabled {
@@ -116,7 +118,7 @@ struct RuleFiling {
     return (starts, members)
   }
 
-  /// Adds the values for which the answer may be yes. False: they cannot be listed.
+  /// Adds the values for which the answer may be yes. False: they cannot be listed, or are not worth it.
   private mutating func file(_ step: ResolvedRules.Step) -> Bool {
     guard !step.negated else { return false }
     switch step.question {

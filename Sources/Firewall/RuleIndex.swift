@@ -46,10 +46,10 @@ struct RuleIndex: Sendable {
   /// A bit for each slot of a larger table, small enough to stay in the processor's first cache: most values of a
   /// packet end here.
   private(set) var filter: [UInt64] = []
-  private(set) var filterShift: UInt64 = 63
+  private(set) var filterShift: UInt64 = 0
   /// Where a slot's rules start in ``members``; one more than there are slots.
-  private(set) var starts: [UInt32] = [0, 0]
-  private(set) var slotShift: UInt64 = 63
+  private(set) var starts: [UInt32] = []
+  private(set) var slotShift: UInt64 = 0
   /// Indexes of rules: those filed nowhere, then slot by slot, each time in order.
   private(set) var members: [UInt32] = []
   private(set) var unfiledCount: UInt32 = 0
@@ -64,6 +64,8 @@ struct RuleIndex: Sendable {
     var filing = RuleFiling(rules)
     filing.count()
     filing.choose()
+    // Where most rules have to be asked anyway, a walk is faster.
+    guard filing.unfiled.count * 2 <= rules.rules.count else { return }
     for (field, used) in filing.usedLookUps {
       let place = ResolvedRules.Place(start: UInt32(lookUps.count), end: UInt32(lookUps.count + used.count))
       fields.append(FieldLookUps(field: field, lookUps: place))
@@ -72,11 +74,11 @@ struct RuleIndex: Sendable {
     (starts, members) = filing.members()
     unfiledCount = starts[0]
     slotShift = filing.slotShift
-    // Eight bits or more for a value: of the packet's values that no rule has, some one in ten goes on.
+    // Eight bits or more for a value: of the packet's values that no rule has, one in eight goes on at most.
     filterShift = slotShift - 2
     filter = [UInt64](repeating: 0, count: 1 << Int(64 - 6 - filterShift))
     for hash in filing.chosenHashes {
-      filter[Int(hash >> (filterShift + 6))] |= 1 << (hash >> filterShift & 63)
+      filter[Int(hash &>> (filterShift + 6))] |= 1 &<< (hash &>> filterShift)
     }
   }
 
@@ -91,8 +93,8 @@ struct RuleIndex: Sendable {
       guard let value = fields[number].field.value(packet, pass) else { continue }
       for lookUp in Int(place.start)..<Int(place.end) {
         let hash = lookUps[lookUp].hash(value)
-        guard filter[Int(hash >> (filterShift + 6))] & 1 << (hash >> filterShift & 63) != 0 else { continue }
-        let slot = Int(hash >> slotShift)
+        guard filter[Int(hash &>> (filterShift + 6))] & 1 &<< (hash &>> filterShift) != 0 else { continue }
+        let slot = Int(hash &>> slotShift)
         candidates.append(starts[slot], starts[slot + 1])
       }
     }
@@ -146,9 +148,9 @@ extension RuleIndex.Field {
       return packet.version == 6 ? .init(high: packet.source6.high, low: packet.source6.low) : nil
     case .destination6:
       return packet.version == 6 ? .init(high: packet.destination6.high, low: packet.destination6.low) : nil
-    case .sourcePort: return packet.transport == .ports ? .init(low: UInt64(packet.sourcePort)) : nil
+    case .sourcePort: return packet.hasPorts ? .init(low: UInt64(packet.sourcePort)) : nil
     case .destinationPort:
-      return packet.transport == .ports ? .init(low: UInt64(packet.destinationPort)) : nil
+      return packet.hasPorts ? .init(low: UInt64(packet.destinationPort)) : nil
     case .direction: return .init(low: UInt64(pass.direction.rawValue))
     case .received: return .init(low: UInt64(pass.receiveInterface))
     case .transmitted: return pass.direction == .outgoing ? .init(low: UInt64(pass.transmitInterface)) : nil

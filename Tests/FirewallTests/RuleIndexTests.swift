@@ -1,3 +1,4 @@
+import AllocationCounter
 import Firewall
 import Packets
 import TestSupport
@@ -13,6 +14,7 @@ struct RuleIndexTests {
       return PacketFields(parsing: bytes.rawSpan)
     }
     var decisions: Set<String> = []
+    var indexedCount = 0
     for round in 0..<(3000 / ruleCount) {
       var random = SeededGenerator(stream: UInt64(round))
       var rules = RuleSet(default: Bool.random(using: &random) ? .allow : .deny)
@@ -31,6 +33,8 @@ struct RuleIndexTests {
       rules.setSets(enabled: 0, disabled: .random(in: 0...(.max), using: &random) & 0x1111_1111)
       let indexed = ResolvedRules(ruleSet: rules, host: EvaluatorTests.host, indexedFrom: 0)
       let walked = ResolvedRules(ruleSet: rules, host: EvaluatorTests.host, indexedFrom: .max)
+      #expect(!walked.isIndexed)
+      indexedCount += indexed.isIndexed ? 1 : 0
       var (indexedCounters, walkedCounters) = (RuleCounters(for: rules), RuleCounters(for: rules))
       for (number, packet) in packets.enumerated() {
         let pass = [EvaluatorTests.inEth0, EvaluatorTests.outEth1, EvaluatorTests.forwarded][number % 3]
@@ -52,6 +56,7 @@ struct RuleIndexTests {
       }
     }
     #expect(decisions.count == 4)
+    #expect(indexedCount * 2 > 3000 / ruleCount)
   }
 
   /// Rules that each match one packet, by the field they are filed under.
@@ -80,6 +85,7 @@ struct RuleIndexTests {
     var rules = RuleSet(default: .allow)
     for number in 1...1000 { try rules.add(Rule("\(number) deny \(body(number))", names: .builtIn)) }
     let resolved = ResolvedRules(ruleSet: rules, host: EvaluatorTests.host)
+    #expect(resolved.isIndexed)
     var counters = RuleCounters(for: rules)
     for number in stride(from: 1, through: 1000, by: 37) {
       let bytes = try packet(number)
@@ -92,11 +98,38 @@ struct RuleIndexTests {
     }
   }
 
+  @Test func `evaluating allocates nothing`() throws {
+    var rules = RuleSet(default: .allow)
+    for number in 1...1000 {
+      let body = Self.bodies[number % Self.bodies.count].body(number)
+      try rules.add(Rule("\(number) \(number % 7 == 0 ? "prob 0.5 " : "")count \(body)", names: .builtIn))
+    }
+    let resolved = ResolvedRules(ruleSet: rules, host: EvaluatorTests.host)
+    #expect(resolved.isIndexed)
+    let packets = try EvaluatorTests.Sort.allCases.map { sort in
+      let bytes = try sort.bytes()
+      return PacketFields(parsing: bytes.rawSpan)
+    }
+    var counters = RuleCounters(for: rules)
+    var count: UInt = 0
+    for round in 0..<3 {
+      for packet in packets {
+        let before = allocation_count()
+        _ = resolved.evaluate(packet, EvaluatorTests.inEth0, from: round, counters: &counters)
+        // what is made once and stays is made in the first round
+        if round > 0 { count += allocation_count() - before }
+      }
+    }
+    #expect(count == 0)
+    #expect(counters[0].packets == UInt64(3 * packets.count))
+  }
+
   /// A packet that meets more places of the index than there is room for: all rules are tried.
   @Test func `a packet in more places than there is room for`() throws {
     var rules = RuleSet(default: .deny)
     for length in 1...32 { try rules.add(Rule("\(length) count ip from 10.1.2.3/\(length) to any")) }
     let resolved = ResolvedRules(ruleSet: rules, host: EvaluatorTests.host)
+    #expect(resolved.isIndexed)
     var counters = RuleCounters(for: rules)
     let bytes = try Sample.udp("10.1.2.3", 1, "10.0.0.2", 2)
     _ = resolved.evaluate(
