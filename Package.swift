@@ -76,6 +76,7 @@ let package = Package(
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
+    tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
     tests(of: "DivertTool", on: ["Divert", "SimulatedHost", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
@@ -94,7 +95,7 @@ let package = Package(
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert"],
+      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],

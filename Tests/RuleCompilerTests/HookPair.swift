@@ -30,7 +30,7 @@ struct HookPair: ~Copyable {
           [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
       }
     }
-    for port: UInt32 in 2000...2003 { try maps.ports.update(port, UInt32(1)) }
+    for port: UInt32 in 2000...2003 { try maps.ports.update(port, HookPort(link: 1)) }
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
     environment.instructionLimit = instructionLimit
@@ -57,6 +57,7 @@ struct HookPair: ~Copyable {
     _ packet: [UInt8], _ direction: Direction, after tag: UInt16, receivedOn interface: UInt32 = 0,
     secret: UInt64 = Self.secret
   ) throws -> Outcome {
+    let packet = withHeaderChecksum(packet)
     let etherType: [UInt8] = (packet.first ?? 0) >> 4 == 6 ? [0x86, 0xdd] : [0x08, 0x00]
     var frame = [UInt8](repeating: 0, count: 12) + etherType + packet
     // The kernel refuses test frames shorter than an IP header.
@@ -91,4 +92,17 @@ struct HookPair: ~Copyable {
     default: throw SystemError("understand the hook's answer \(run.result)", code: 22)
     }
   }
+}
+
+/// A packet that came in with a wrong one is dropped before any rule.
+private func withHeaderChecksum(_ packet: [UInt8]) -> [UInt8] {
+  guard packet.count >= 20, packet[0] >> 4 == 4 else { return packet }
+  let headerLength = Int(packet[0] & 15) * 4
+  guard headerLength >= 20, headerLength <= packet.count else { return packet }
+  var packet = packet
+  (packet[10], packet[11]) = (0, 0)
+  let header = Array(packet.prefix(headerLength))
+  let checksum = Checksum.of(header.span.bytes)
+  (packet[10], packet[11]) = (UInt8(checksum >> 8), UInt8(checksum & 0xff))
+  return packet
 }
