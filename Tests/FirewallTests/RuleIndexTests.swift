@@ -47,8 +47,10 @@ struct RuleIndexTests {
           let wanted = walked.evaluate(
             packet, pass, from: start, counters: &walkedCounters, random: &walkedChance)
           let note = "seed \(testSeed), \(ruleCount) rules, round \(round), packet \(number) from \(start)"
-          #expect(found == wanted && indexedCounters == walkedCounters, "\(note)")
-          if found != wanted { return }
+          guard found == wanted, indexedCounters == walkedCounters else {
+            Issue.record("\(note): \(found), walked \(wanted)")
+            return
+          }
           decisions.insert("\(found.decision)".split(separator: "(")[0].description)
           guard case .tee = found.decision else { break }
           start = found.next
