@@ -7,10 +7,10 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator format check install uninstall clean
 
 help: ## Lists the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup:
 	@scripts/setup
@@ -26,6 +26,9 @@ demo: setup build ## A tour: real packets on this kernel as root, else on the si
 
 bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
 	$(SWIFT) run -c release --skip-build Bench
+
+bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
+	$(SWIFT) run -c release EvaluatorBench
 
 format: ## Formats the sources
 	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Package.swift
