@@ -1,6 +1,6 @@
 package import DivertWire
 package import Firewall
-import Packets
+package import Packets
 
 /// The semantics of divert(4): what becomes of a packet in a pass, and of one that a program writes.
 ///
@@ -53,10 +53,19 @@ package struct DivertEngine: Sendable {
     _ packet: RawSpan, _ pass: Pass, from index: Int = 0, passes: UInt8 = 0,
     arrival: FrameHeader.Flags = [], to sink: inout Sink
   ) -> Judgement {
-    let fields = PacketFields(parsing: packet)
+    judge(
+      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival, to: &sink)
+  }
+
+  /// The same for a packet whose fields have been read.
+  package mutating func judge<Sink: DivertSink & ~Copyable>(
+    _ packet: RawSpan, _ fields: PacketFields, _ pass: Pass, from index: Int, passes: UInt8,
+    arrival: FrameHeader.Flags = [], to sink: inout Sink
+  ) -> Judgement {
     var index = index
     while true {
       let verdict = resolved.evaluate(fields, pass, from: index, counters: &ruleCounters)
+      sink.note(verdict)
       switch verdict.decision {
       case .allow: return .proceed
       case .deny: return .denied
@@ -108,6 +117,13 @@ package enum Judgement: Equatable, Sendable {
 package protocol DivertSink: ~Copyable {
   /// Hands a packet to whoever has bound the header's port.
   mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery
+
+  /// Hears each thing that the rules say on the way, in order.
+  mutating func note(_ verdict: Verdict)
+}
+
+extension DivertSink where Self: ~Copyable {
+  package mutating func note(_ verdict: Verdict) {}
 }
 
 package enum Delivery: Equatable, Sendable {

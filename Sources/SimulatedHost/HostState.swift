@@ -65,6 +65,13 @@ struct HostState: Sendable {
     return index
   }
 
+  /// Gives an interface further addresses; their networks are reached through it.
+  mutating func add(_ addresses: [Prefix], to index: UInt32) {
+    interfaces[index]?.addresses += addresses
+    routes += addresses.map { Route(prefix: $0, interface: index) }
+    updateView()
+  }
+
   func index(of name: String) throws(SimulationError) -> UInt32 {
     guard let index = interfaces.first(where: { $0.value.name == name })?.key else {
       throw SimulationError("there is no interface \(name)")
