@@ -4,7 +4,7 @@ SWIFT ?= swift
 DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench format check install uninstall clean
+.PHONY: help setup build test demo bench fuzz format check install uninstall clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,8 +24,12 @@ demo: setup build ## A tour: real packets on this kernel as root, else on the si
 bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
 	$(SWIFT) run -c release --skip-build Bench
 
+fuzz: SECONDS ?= 600
+fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each
+	SECONDS_EACH=$(SECONDS) scripts/fuzz
+
 format: ## Formats the sources
-	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Package.swift
+	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Fuzz Package.swift
 
 check: ## Format, warnings, unsafe code outside the listed files
 	scripts/check
@@ -34,12 +38,17 @@ install: ## Installs programs, systemd unit and documentation below PREFIX (/usr
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divertd
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
 
 uninstall: ## Takes the installation back
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
 	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
 

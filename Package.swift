@@ -80,7 +80,10 @@ let package = Package(
     tests(of: "Captures", on: ["Kernel", "TestSupport"]),
     tests(
       of: "DivertTool",
-      on: ["Divert", "SimulatedHost", "Packets", "Captures", "Kernel", "Namespaces", "TestSupport"]),
+      on: [
+        "Divert", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces", "TestSupport",
+        "AllocationCounter",
+      ]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost",

@@ -28,9 +28,10 @@ func packets(_ bytes: [UInt8]) {
   let fields = PacketFields(parsing: packet)
   precondition(fields.length <= bytes.count)
   for count in [0, 20, 33, 41, 53, 60] where count < bytes.count {
-    // the beginning of a packet shows a part of it, or less
+    // the beginning of a packet shows a part of it, or less; that some fragment is none, the whole alone may tell
     let part = PacketFields(parsing: packet.extracting(first: count), wireLength: bytes.count)
-    precondition(!part.isReadable || part.length == fields.length && part.version == fields.version)
+    guard part.isReadable && fields.isReadable else { continue }
+    precondition(part.length == fields.length && part.version == fields.version)
     precondition(part.transport != .ports || part.destinationPort == fields.destinationPort)
   }
   precondition(!PacketSummary.summary(of: packet).isEmpty)

@@ -40,7 +40,8 @@ struct ReplayRun: ~Copyable {
     let fate = replay.judge(packet, wireLength: wireLength, time: time)
     tally.count(fate, time)
     try lines?.append(tally.judged, replay.verdicts, fate)
-    if fate == .accepted, let verdict = replay.verdicts.last {
+    if fate == .accepted {
+      let verdict = replay.verdicts[replay.verdicts.count - 1]
       try passed?.write(packet, wireLength: wireLength, time: time, verdict)
     }
     if lines == nil, fate != .unreadable {

@@ -13,11 +13,14 @@ struct RuleNotes {
 
   /// By the rules' indexes.
   private(set) var notes: [Note?]
+  /// The same, quicker to ask.
+  private var isNoted: [Bool]
   /// Rules without a note that no verdict tells of, since packets go on behind them: of those, the counters tell.
   private var silent: [(index: Int, slot: Int)] = []
 
   init(_ rules: RuleSet) {
     notes = Array(repeating: nil, count: rules.entries.count)
+    isNoted = Array(repeating: false, count: rules.entries.count)
     for (index, entry) in rules.entries.enumerated() {
       switch entry.rule.action {
       case .allow, .deny, .divert, .tee: break
@@ -32,19 +35,25 @@ struct RuleNotes {
   mutating func note(
     _ packet: RawSpan, wireLength: Int, _ number: Int, _ time: UInt64?, by replay: borrowing Replay
   ) {
-    for verdict in replay.verdicts where notes[verdict.next - 1] == nil {
-      notes[verdict.next - 1] = Note(packet, wireLength: wireLength, number, time)
+    let verdicts = replay.verdicts
+    for index in verdicts.indices where !isNoted[verdicts[index].next - 1] {
+      set(verdicts[index].next - 1, Note(packet, wireLength: wireLength, number, time))
     }
     var place = 0
     while place < silent.count {
       let (index, slot) = silent[place]
       if replay.counter(slot).packets > 0 {
-        notes[index] = Note(packet, wireLength: wireLength, number, time)
+        set(index, Note(packet, wireLength: wireLength, number, time))
         silent.remove(at: place)
       } else {
         place += 1
       }
     }
+  }
+
+  private mutating func set(_ index: Int, _ note: Note) {
+    notes[index] = note
+    isNoted[index] = true
   }
 }
 

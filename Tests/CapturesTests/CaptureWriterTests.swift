@@ -33,7 +33,8 @@ struct CaptureWriterTests {
     let pipe = try Pipe()
     var writer = CaptureWriter(writing: try pipe.writing.duplicate(), "write a capture")
     let packet: [UInt8] = [0x45, 0, 0]
-    try writer.write(packet.rawSpan, wireLength: 20, time: 0x0102_0304_0506_0708, comment: Array("rule 7".utf8))
+    try writer.write(
+      packet.rawSpan, wireLength: 20, time: 0x0102_0304_0506_0708, comment: Array("rule 7".utf8))
     try writer.flush()
     let expected = hex(
       """

@@ -1,5 +1,15 @@
 /// Captures by their meaning. Frame n is of the time ``time(_:)``.
 package enum SampleCapture {
+  package enum Format: Sendable { case pcap, pcapng }
+
+  /// Of raw IP packets.
+  package static func file(_ format: Format, _ packets: [[UInt8]]) -> [UInt8] {
+    switch format {
+    case .pcap: pcap(packets)
+    case .pcapng: pcapng(packets)
+    }
+  }
+
   package static let firstTime: UInt64 = 1_700_000_000_000_000_000
 
   /// In nanoseconds since 1970; a quarter of a second apart.
