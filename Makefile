@@ -31,7 +31,7 @@ fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) ea
 format: ## Formats the sources
 	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Fuzz Package.swift
 
-check: ## Format, warnings, unsafe code outside the listed files
+check: setup ## Format, manual pages, and the other rules of the house
 	scripts/check
 
 install: ## Installs programs, systemd unit and documentation below PREFIX (/usr/local)
