@@ -84,6 +84,7 @@ let package = Package(
         "Divert", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces", "TestSupport",
         "AllocationCounter",
       ]),
+    tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost",
@@ -98,7 +99,7 @@ let package = Package(
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"],
+      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],
