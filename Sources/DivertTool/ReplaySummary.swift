@@ -35,7 +35,7 @@ struct ReplaySummary {
       case .incoming(let name): "received on \(name)"
       case .outgoing(let name): "leaving on \(name)"
       }
-    var text = "\(title): \(tally.judged) IP packets, \(place)"
+    var text = "\(title): \(tally.judged) IP packet\(tally.judged == 1 ? "" : "s"), \(place)"
     if let first = tally.firstTime, let last = tally.lastTime {
       text += "; \(TimeText(first)) to \(TimeText(last)) UTC"
     }
