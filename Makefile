@@ -2,12 +2,12 @@
 PREFIX ?= /usr/local
 SWIFT ?= swift
 DESTDIR ?=
-MAN = $(DESTDIR)$(PREFIX)/share/man/man8
+MAN = $(DESTDIR)$(PREFIX)/share/man
 BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-evaluator format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator fuzz format check install uninstall clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -30,8 +30,12 @@ bench: setup build ## Diverted against undiverted traffic, side by side, in unde
 bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
 	$(SWIFT) run -c release EvaluatorBench
 
+fuzz: SECONDS ?= 600
+fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each
+	SECONDS_EACH=$(SECONDS) scripts/fuzz
+
 format: ## Formats the sources
-	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Package.swift
+	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Fuzz Package.swift
 
 check: setup ## Format, manual pages, and the other rules of the house
 	scripts/check
@@ -41,11 +45,12 @@ install: ## Installs programs, systemd unit, completions and manual below PREFIX
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system \
-	  $(MAN) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
+	  $(MAN)/man1 $(MAN)/man8 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
+	install -m 644 docs/man/*.1 $(MAN)/man1
+	install -m 644 docs/man/*.8 $(MAN)/man8
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
-	install -m 644 docs/man/ipfw.8 $(MAN)
 	install -m 644 packaging/completions/ipfw.bash $(BASH_COMPLETIONS)/ipfw
 	install -m 644 packaging/completions/_ipfw $(ZSH_COMPLETIONS)
 	for program in divertd divert; do \
@@ -54,8 +59,10 @@ install: ## Installs programs, systemd unit, completions and manual below PREFIX
 	done
 
 uninstall: ## Takes the installation back
+	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \
+	  $(addprefix $(MAN)/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service $(MAN)/ipfw.8 \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service \
 	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program))
 
 clean: ## Removes what was built

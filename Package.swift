@@ -48,6 +48,7 @@ let package = Package(
     room("Firewall", on: ["Packets"]),
     room("Kernel", on: ["CSystem"]),
     room("Namespaces", on: ["Kernel", "CSystem"]),
+    room("Captures", on: ["Packets", "Kernel"]),
     room("BPF", on: ["Kernel", "CSystem"]),
     room("RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel"]),
     room("DivertWire", on: ["Packets"]),
@@ -64,7 +65,7 @@ let package = Package(
     program(
       "divert", target: "DivertTool",
       on: [
-        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", "Namespaces",
+        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Captures", "Kernel", "Namespaces",
         argumentParser,
       ]),
     tests(of: "Packets", on: ["TestSupport"]),
@@ -76,8 +77,14 @@ let package = Package(
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
+    tests(of: "Captures", on: ["Kernel", "TestSupport"]),
+    tests(
+      of: "DivertTool",
+      on: [
+        "Divert", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces", "TestSupport",
+        "AllocationCounter",
+      ]),
     tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
-    tests(of: "DivertTool", on: ["Divert", "SimulatedHost", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost",
@@ -101,3 +108,13 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `make fuzz`: its `main` is libFuzzer's, which is there with `--sanitize=fuzzer` only.
+if Context.environment["DIVERT_FUZZ"] != nil {
+  package.targets += [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Captures", "Packets", "Firewall", "DivertWire"], path: "Fuzz",
+      exclude: ["Corpus", "rules.dict"],
+      swiftSettings: commonSettings)
+  ]
+}

@@ -1,4 +1,5 @@
 package import DivertWire
+package import Firewall
 import Packets
 
 /// What the engine asks of its host: where diverted packets go, and those that had to wait.
@@ -14,6 +15,13 @@ package protocol DivertSink: ~Copyable {
 
   /// A fragment that was held goes on in its pass, judged to the end.
   mutating func proceed(_ packet: RawSpan, _ onward: Onward)
+
+  /// Hears each thing that the rules say on the way, in order.
+  mutating func note(_ verdict: Verdict)
+}
+
+extension DivertSink where Self: ~Copyable {
+  package mutating func note(_ verdict: Verdict) {}
 }
 
 package enum Delivery: Equatable, Sendable {

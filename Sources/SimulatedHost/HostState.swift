@@ -53,9 +53,8 @@ struct HostState: Sendable {
     get { engine.now }
     set {
       engine.ruleCounters.now = newValue
-      guard newValue != engine.now else { return }
       engine.now = newValue
-      expireFragments()
+      if engine.fragments.heldDatagrams > 0 { expireFragments() }
     }
   }
 
@@ -83,6 +82,13 @@ struct HostState: Sendable {
     routes += addresses.map { Route(prefix: $0, interface: index) }
     updateView()
     return index
+  }
+
+  /// Gives an interface further addresses; their networks are reached through it.
+  mutating func add(_ addresses: [Prefix], to index: UInt32) {
+    interfaces[index]?.addresses += addresses
+    routes += addresses.map { Route(prefix: $0, interface: index) }
+    updateView()
   }
 
   func index(of name: String) throws(SimulationError) -> UInt32 {
