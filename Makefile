@@ -2,6 +2,9 @@
 PREFIX ?= /usr/local
 SWIFT ?= swift
 DESTDIR ?=
+MAN = $(DESTDIR)$(PREFIX)/share/man
+BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
 .PHONY: help setup build test demo bench fuzz format check install uninstall clean
@@ -34,23 +37,29 @@ format: ## Formats the sources
 check: setup ## Format, manual pages, and the other rules of the house
 	scripts/check
 
-install: ## Installs programs, systemd unit and documentation below PREFIX (/usr/local)
+install: ## Installs programs, systemd unit, completions and manual below PREFIX (/usr/local)
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divertd
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	  $(MAN)/man1 $(MAN)/man8 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+	install -m 644 docs/man/*.1 $(MAN)/man1
+	install -m 644 docs/man/*.8 $(MAN)/man8
+	install -m 644 packaging/completions/ipfw.bash $(BASH_COMPLETIONS)/ipfw
+	install -m 644 packaging/completions/_ipfw $(ZSH_COMPLETIONS)
+	for program in divertd divert; do \
+	  .build/release/$$program --generate-completion-script bash > $(BASH_COMPLETIONS)/$$program && \
+	  .build/release/$$program --generate-completion-script zsh > $(ZSH_COMPLETIONS)/_$$program || exit 1; \
+	done
 
 uninstall: ## Takes the installation back
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man1/,$(notdir $(wildcard docs/man/*.1)))
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/man/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service $(MAN)/man1/divert.1 \
+	  $(MAN)/man8/divertd.8 $(MAN)/man8/ipfw.8 \
+	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program))
 
 clean: ## Removes what was built
 	rm -rf .build

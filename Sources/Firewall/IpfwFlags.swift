@@ -37,6 +37,12 @@ package struct IpfwFlags: Equatable, Sendable {
     do "ipfw -h" or "man ipfw" for details
     """, .usage)
 
+  /// All of them, but for those that are taken for compatibility only.
+  static let completions = [
+    "-a", "-b", "-c", "-D", "-f", "-h", "-n", "-N", "-p", "-q", "-S", "-t", "-T", "--atomic", "--help",
+    "--version",
+  ]
+
   /// As words to parse anew.
   var words: [String] {
     let letters: [(isSet: Bool, letter: String)] = [

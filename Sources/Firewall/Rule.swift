@@ -18,7 +18,7 @@ package struct Rule: Equatable, Sendable {
   package var clauses: [Clause]
   /// The comment behind `//`, without the slashes.
   package var comment: String?
-  /// Whether the body began with `PROTO from … to …`, and so is listed with it (facts: ipfw lists rules of
+  /// Whether the body began with `PROTO from … to …`, and so is listed with it (ipfw lists rules of
   /// options only as such).
   package var hasFromTo: Bool
 

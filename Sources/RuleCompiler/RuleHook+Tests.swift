@@ -53,8 +53,10 @@ extension RuleHook {
   /// Whether no packet of this program can match.
   func isNever(_ clause: Clause) -> Bool { clause.terms.allSatisfy { constantAnswer($0) == false } }
 
-  /// An upper bound for the instructions of a clause.
-  func slots(_ clause: Clause) -> Int {
+  /// An upper bound for the instructions of clauses.
+  func slots(_ clauses: [Clause]) -> Int { clauses.reduce(0) { $0 + slots($1) } }
+
+  private func slots(_ clause: Clause) -> Int {
     clause.terms.reduce(0) { sum, term in
       switch term.test {
       case .sourcePort(let ranges), .destinationPort(let ranges): sum + 8 + 3 * ranges.count

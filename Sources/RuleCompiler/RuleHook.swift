@@ -36,6 +36,7 @@ package struct RuleHook: ~Copyable {
     hook.assembler.jump(to: rules)
     hook.endings(maps)
     hook.assembler.place(rules)
+    hook.fragmentGates(ruleSet, maps)
     hook.rules(ruleSet, maps)
     return try hook.assembler.finish()
   }
@@ -181,7 +182,7 @@ package struct RuleHook: ~Copyable {
     if rule.clauses.contains(where: { isNever($0) }) { return }
     knownVersion = 0
     // A conditional jump reaches 32 767 slots: what might be longer is left to user space.
-    if rule.clauses.reduce(0, { $0 + slots($1) }) > 20_000 { return goUp(at: rule.number) }
+    if slots(rule.clauses) > 20_000 { return goUp(at: rule.number) }
     let next = assembler.makeLabel()
     if let threshold = rule.threshold {
       assembler.call(.randomNumber)

@@ -25,7 +25,8 @@ package struct Replay: Sendable {
   }
 
   private var state = HostState(forwards: false)
-  private let pass: Pass
+  /// How a packet begins.
+  private let start: Onward
   private var sink: ReplaySink
 
   /// - Parameters:
@@ -41,9 +42,10 @@ package struct Replay: Sendable {
     }
     switch way {
     case .incoming(let name):
-      pass = Pass(direction: .incoming, receiveInterface: try state.need(name))
+      start = Onward(Pass(direction: .incoming, receiveInterface: try state.need(name)))
     case .outgoing(let name):
-      pass = Pass(direction: .outgoing, receiveInterface: 0, transmitInterface: try state.need(name))
+      start = Onward(
+        Pass(direction: .outgoing, receiveInterface: 0, transmitInterface: try state.need(name)))
     }
     state.engine.replace(rules)
     sink = ReplaySink(echoing: echoing)
@@ -66,12 +68,12 @@ package struct Replay: Sendable {
     sink.verdicts.removeAll(keepingCapacity: true)
     if let time { state.now = time }
     let fields = PacketFields(parsing: packet, wireLength: wireLength)
+    var onward = start
     var index = 0
-    var passes: UInt8 = 0
     while true {
       sink.returned = nil
       sink.isDelivered = false
-      let judgement = state.engine.judge(packet, fields, pass, from: index, passes: passes, to: &sink)
+      let judgement = state.engine.judge(whole: packet, fields, onward, from: index, to: &sink)
       switch judgement {
       case .proceed: return .accepted
       case .denied: return fields.isReadable ? .denied : .unreadable
@@ -79,7 +81,8 @@ package struct Replay: Sendable {
         guard sink.isDelivered else { return .looped }
         guard let tag = sink.returned else { return .diverted }
         index = state.engine.ruleSet.index(after: tag)
-        passes += 1
+        onward.passes += 1
+        onward.pass.isReinjected = true
       }
     }
   }
@@ -89,7 +92,7 @@ extension HostState {
   /// The index of an interface that is made if there is none of this name.
   fileprivate mutating func need(_ name: String) throws(SimulationError) -> UInt32 {
     if let index = try? index(of: name) { return index }
-    return try addInterface(name, [])
+    return try addInterface(name, [], mtu: 65_535)
   }
 }
 
@@ -111,5 +114,8 @@ private struct ReplaySink: DivertSink {
     return .delivered
   }
 
+  func isBound(port: UInt16) -> Bool { echoing.contains(port) }
+  func wantsWholePackets(port: UInt16) -> Bool { false }
+  mutating func proceed(_ packet: RawSpan, _ onward: Onward) {}
   mutating func note(_ verdict: Verdict) { verdicts.append(verdict) }
 }

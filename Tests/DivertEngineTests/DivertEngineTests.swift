@@ -11,6 +11,14 @@ struct RecordingSink: DivertSink {
   var bound: Set<UInt16> = [2000, 2001]
   var room = Int.max
   var frames: [(header: FrameHeader, packet: [UInt8])] = []
+  var wantsWhole = false
+  var proceeded: [(packet: [UInt8], onward: Onward)] = []
+
+  func isBound(port: UInt16) -> Bool { bound.contains(port) }
+  func wantsWholePackets(port: UInt16) -> Bool { wantsWhole && bound.contains(port) }
+  mutating func proceed(_ packet: RawSpan, _ onward: Onward) {
+    proceeded.append(([UInt8](packet), onward))
+  }
 
   mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
     guard bound.contains(header.port) else { return .noListener }
