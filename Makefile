@@ -7,10 +7,10 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench fuzz format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator fuzz format check install uninstall clean
 
 help: ## Lists the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup:
 	@scripts/setup
@@ -30,6 +30,9 @@ bench: setup build ## Diverted against undiverted traffic, side by side, in unde
 fuzz: SECONDS ?= 600
 fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each
 	SECONDS_EACH=$(SECONDS) scripts/fuzz
+
+bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
+	$(SWIFT) run -c release EvaluatorBench
 
 format: ## Formats the sources
 	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Fuzz Package.swift

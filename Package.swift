@@ -72,7 +72,7 @@ let package = Package(
     tests(of: "BPF"),
     tests(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
-    tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "Firewall", on: ["Packets", "TestSupport", "AllocationCounter"]),
     tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
@@ -97,6 +97,9 @@ let package = Package(
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
+    .executableTarget(
+      name: "EvaluatorBench", dependencies: ["Firewall", "Packets", "AllocationCounter"],
+      path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],

@@ -4,7 +4,8 @@ import Packets
 ///
 /// A rule is a run of questions; the last one of each or-block is marked. Whatever does not fit into a few
 /// bytes (ports, IPv6 networks, interface indexes) lies in an array beside, and the question names its place
-/// there. So evaluating follows no references and allocates nothing.
+/// there. So evaluating follows no references and allocates nothing. With many rules, a ``RuleIndex`` tells which of
+/// them a packet may match at all.
 package struct ResolvedRules: Sendable {
   struct ResolvedRule: BitwiseCopyable, Sendable {
     let number: UInt16
@@ -70,11 +71,14 @@ package struct ResolvedRules: Sendable {
   /// Sorted.
   let local4: [UInt32]
   let local6: [IPv6Address]
+  private(set) var index = RuleIndex()
 
-  package init(ruleSet: RuleSet, host: HostView) {
+  /// - Parameter indexedFrom: How many rules have an index; fewer are walked, which is as fast.
+  package init(ruleSet: RuleSet, host: HostView, indexedFrom: Int = 6) {
     local4 = Set(host.interfaces.flatMap(\.addresses4).map(\.rawValue)).sorted()
     local6 = Set(host.interfaces.flatMap(\.addresses6)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
     for entry in ruleSet.entries { append(entry, ruleSet, host) }
+    if rules.count >= indexedFrom { index = RuleIndex(self) }
   }
 
   private mutating func append(_ entry: RuleSet.Entry, _ ruleSet: RuleSet, _ host: HostView) {
@@ -182,5 +186,17 @@ extension InterfaceMatch {
     case .pattern(let pattern): Glob(pattern).matches(interface.name)
     case .address(let address): interface.addresses4.contains(address)
     }
+  }
+}
+
+extension ResolvedRules {
+  /// Whether there is an index: there are enough rules, and most of them can be filed.
+  package var isIndexed: Bool { !index.isEmpty }
+
+  /// In bytes, without what is shared.
+  package var size: Int {
+    rules.count * MemoryLayout<ResolvedRule>.stride + steps.count * MemoryLayout<Step>.stride
+      + ports.count * 4 + networks4.count * 8 + sets4.count * 8 + networks6.count * 32 + interfaces.count * 4
+      + index.size
   }
 }
