@@ -27,12 +27,12 @@ demo: setup build ## A tour: real packets on this kernel as root, else on the si
 bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
 	$(SWIFT) run -c release --skip-build Bench
 
+bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
+	$(SWIFT) run -c release EvaluatorBench
+
 fuzz: SECONDS ?= 600
 fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each
 	SECONDS_EACH=$(SECONDS) scripts/fuzz
-
-bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
-	$(SWIFT) run -c release EvaluatorBench
 
 format: ## Formats the sources
 	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Fuzz Package.swift
@@ -46,11 +46,11 @@ install: ## Installs programs, systemd unit, completions and manual below PREFIX
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system \
 	  $(MAN)/man1 $(MAN)/man8 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
+	install -m 644 docs/man/*.1 $(MAN)/man1
+	install -m 644 docs/man/*.8 $(MAN)/man8
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
-	install -m 644 docs/man/*.1 $(MAN)/man1
-	install -m 644 docs/man/*.8 $(MAN)/man8
 	install -m 644 packaging/completions/ipfw.bash $(BASH_COMPLETIONS)/ipfw
 	install -m 644 packaging/completions/_ipfw $(ZSH_COMPLETIONS)
 	for program in divertd divert; do \
@@ -59,9 +59,10 @@ install: ## Installs programs, systemd unit, completions and manual below PREFIX
 	done
 
 uninstall: ## Takes the installation back
+	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \
+	  $(addprefix $(MAN)/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service $(MAN)/man1/divert.1 \
-	  $(MAN)/man8/divertd.8 $(MAN)/man8/ipfw.8 \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service \
 	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program))
 
 clean: ## Removes what was built

@@ -14,7 +14,7 @@ extension DivertEngine {
       hold(fragment, HeldFragment(onward: onward, diverted: nil, index: index), domain, to: &sink)
       return .consumed
     }
-    switch verdict(fragment, fields, onward, from: index, to: &sink) {
+    switch ending(fragment, fields, onward, from: index, to: &sink) {
     case .looped: return .consumed
     case .denied:
       // The rest can become no packet any more; what need not be one may go.
@@ -56,7 +56,7 @@ extension DivertEngine {
     guard let first = datagram.fragments.first?.note, let whole = datagram.assembled() else { return }
     let packet = unsafe whole.span.bytes
     if FragmentDomain(first.onward.pass) == .locallyMade {
-      switch verdict(packet, PacketFields(parsing: packet), first.onward, from: first.index, to: &sink) {
+      switch ending(packet, PacketFields(parsing: packet), first.onward, from: first.index, to: &sink) {
       case .proceed: letGo(datagram, to: &sink)
       case .denied, .looped: break
       case .divert(let header): counters.count(sink.deliver(packet, header))

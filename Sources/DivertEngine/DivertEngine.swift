@@ -70,19 +70,20 @@ package struct DivertEngine: Sendable {
     _ packet: RawSpan, _ pass: Pass, from index: Int = 0, passes: UInt8 = 0,
     arrival: FrameHeader.Flags = [], to sink: inout Sink
   ) -> Judgement {
-    let fields = PacketFields(parsing: packet)
+    judge(
+      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival, to: &sink)
+  }
+
+  /// The same for a packet whose fields have been read.
+  package mutating func judge<Sink: DivertSink & ~Copyable>(
+    _ packet: RawSpan, _ fields: PacketFields, _ pass: Pass, from index: Int, passes: UInt8,
+    arrival: FrameHeader.Flags = [], to sink: inout Sink
+  ) -> Judgement {
     let onward = Onward(pass, passes: passes, arrival: arrival)
     if fields.isFragment, waitsForFragments {
       return judge(fragment: packet, fields, onward, from: index, to: &sink)
     }
-    return judge(whole: packet, fields, onward, from: index, to: &sink)
-  }
-
-  /// The same for a packet whose fields have been read; a fragment waits for no others.
-  package mutating func judge<Sink: DivertSink & ~Copyable>(
-    whole packet: RawSpan, _ fields: PacketFields, _ onward: Onward, from index: Int, to sink: inout Sink
-  ) -> Judgement {
-    switch verdict(packet, fields, onward, from: index, to: &sink) {
+    switch ending(packet, fields, onward, from: index, to: &sink) {
     case .proceed: return .proceed
     case .denied: return .denied
     case .looped: return .consumed
@@ -92,16 +93,17 @@ package struct DivertEngine: Sendable {
     }
   }
 
-  enum Verdict {
+  /// What the rules say in the end, of a packet that may have to wait for others.
+  enum Ending {
     case proceed, denied, looped
     /// Yet to be delivered.
     case divert(FrameHeader)
   }
 
-  /// What the rules say in the end; copies by `tee` are made on the way.
-  mutating func verdict<Sink: DivertSink & ~Copyable>(
+  /// Asks the rules until one decides; copies by `tee` are made on the way.
+  mutating func ending<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ fields: PacketFields, _ onward: Onward, from index: Int, to sink: inout Sink
-  ) -> Verdict {
+  ) -> Ending {
     var index = index
     while true {
       let verdict = resolved.evaluate(fields, onward.pass, from: index, counters: &ruleCounters)

@@ -53,9 +53,8 @@ struct HostState: Sendable {
     get { engine.now }
     set {
       engine.ruleCounters.now = newValue
-      guard newValue != engine.now else { return }
       engine.now = newValue
-      expireFragments()
+      if engine.fragments.heldDatagrams > 0 { expireFragments() }
     }
   }
 

@@ -25,8 +25,7 @@ package struct Replay: Sendable {
   }
 
   private var state = HostState(forwards: false)
-  /// How a packet begins.
-  private let start: Onward
+  private let pass: Pass
   private var sink: ReplaySink
 
   /// - Parameters:
@@ -42,12 +41,12 @@ package struct Replay: Sendable {
     }
     switch way {
     case .incoming(let name):
-      start = Onward(Pass(direction: .incoming, receiveInterface: try state.need(name)))
+      pass = Pass(direction: .incoming, receiveInterface: try state.need(name))
     case .outgoing(let name):
-      start = Onward(
-        Pass(direction: .outgoing, receiveInterface: 0, transmitInterface: try state.need(name)))
+      pass = Pass(direction: .outgoing, receiveInterface: 0, transmitInterface: try state.need(name))
     }
     state.engine.replace(rules)
+    state.engine.waitsForFragments = false
     sink = ReplaySink(echoing: echoing)
   }
 
@@ -68,12 +67,13 @@ package struct Replay: Sendable {
     sink.verdicts.removeAll(keepingCapacity: true)
     if let time { state.now = time }
     let fields = PacketFields(parsing: packet, wireLength: wireLength)
-    var onward = start
+    var pass = pass
     var index = 0
+    var passes: UInt8 = 0
     while true {
       sink.returned = nil
       sink.isDelivered = false
-      let judgement = state.engine.judge(whole: packet, fields, onward, from: index, to: &sink)
+      let judgement = state.engine.judge(packet, fields, pass, from: index, passes: passes, to: &sink)
       switch judgement {
       case .proceed: return .accepted
       case .denied: return fields.isReadable ? .denied : .unreadable
@@ -81,8 +81,8 @@ package struct Replay: Sendable {
         guard sink.isDelivered else { return .looped }
         guard let tag = sink.returned else { return .diverted }
         index = state.engine.ruleSet.index(after: tag)
-        onward.passes += 1
-        onward.pass.isReinjected = true
+        passes += 1
+        pass.isReinjected = true
       }
     }
   }
@@ -117,5 +117,6 @@ private struct ReplaySink: DivertSink {
   func isBound(port: UInt16) -> Bool { echoing.contains(port) }
   func wantsWholePackets(port: UInt16) -> Bool { false }
   mutating func proceed(_ packet: RawSpan, _ onward: Onward) {}
+
   mutating func note(_ verdict: Verdict) { verdicts.append(verdict) }
 }
