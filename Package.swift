@@ -38,6 +38,7 @@ let package = Package(
     .executable(name: "divertd", targets: ["divertd"]),
     .executable(name: "ipfw", targets: ["ipfw"]),
     .executable(name: "divert", targets: ["DivertTool"]),
+    .library(name: "divert-preload", type: .dynamic, targets: ["DivertPreload"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -66,6 +67,17 @@ let package = Package(
       on: [
         "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", "Namespaces",
         argumentParser,
+      ]),
+    .target(name: "CDivert", path: "Sources/libdivert/core"),
+    .target(
+      name: "DivertPreload", dependencies: ["CDivert"], path: "Sources/libdivert/preload",
+      exclude: ["link.cfg"],
+      // Loaded into programs that know nothing of Swift: neither its library nor its start-up code belongs there.
+      linkerSettings: [
+        .unsafeFlags([
+          "-nostartfiles", "-no-toolchain-stdlib-rpath", "-Xclang-linker",
+          "--config=\(Context.packageDirectory)/Sources/libdivert/preload/link.cfg",
+        ])
       ]),
     tests(of: "Packets", on: ["TestSupport"]),
     tests(of: "BPF"),
