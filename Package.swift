@@ -65,7 +65,7 @@ let package = Package(
     program(
       "divert", target: "DivertTool",
       on: [
-        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", "Namespaces",
+        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", "Namespaces", "CSystem",
         argumentParser,
       ]),
     .target(name: "CDivert", path: "Sources/libdivert/core"),

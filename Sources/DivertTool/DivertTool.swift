@@ -13,5 +13,5 @@ struct DivertTool: ParsableCommand {
       Exit status: 0; 64 wrong usage; 69 divertd is not running or has gone; 71 another failure; 77 no privilege.
       """,
     version: divertVersion,
-    subcommands: [PassCommand.self, DropCommand.self, DumpCommand.self, DemoCommand.self])
+    subcommands: [PassCommand.self, DropCommand.self, DumpCommand.self, DemoCommand.self, ExecCommand.self])
 }
