@@ -94,10 +94,11 @@ let package = Package(
       of: "LinuxHost",
       on: [
         "BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
-        "Pings",
+        "Pings", "BSDClient", "DivertPreload",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
+    .executableTarget(name: "BSDClient", path: "Tests/BSDClient"),
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
       path: "Benchmarks/Bench", swiftSettings: commonSettings),

@@ -17,12 +17,14 @@ static int prepare(int socket, const struct msghdr *message, uint8_t header[fram
   struct sockaddr_in address;
   struct frame frame;
   if (message->msg_name == NULL || message->msg_namelen == 0) return EDESTADDRREQ;
-  if (message->msg_namelen < sizeof(sa_family_t)) return EINVAL;
+  // BSD looks at the packet's size before it looks at the address.
+  size_t size = 0;
+  for (size_t i = 0; i < message->msg_iovlen; i++) size += message->msg_iov[i].iov_len;
+  if (size > frame_longest_packet) return EMSGSIZE;
+  if (size < 20 || message->msg_namelen < sizeof(sa_family_t)) return EINVAL;
   memcpy(&address, message->msg_name, message->msg_namelen < sizeof address ? message->msg_namelen : sizeof address);
   if (address.sin_family != AF_INET) return EAFNOSUPPORT;
   if (message->msg_namelen < sizeof address) return EINVAL;
-  size_t size = 0;
-  for (size_t i = 0; i < message->msg_iovlen; i++) size += message->msg_iov[i].iov_len;
   copy_start(start, sizeof start, message->msg_iov, message->msg_iovlen);
   int code = address_to_frame(socket, &address, start, size, &frame);
   if (code == 0) frame_write(header, frame, start[0] >> 4);
