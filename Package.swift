@@ -88,6 +88,7 @@ let package = Package(
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
+    tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
     tests(of: "DivertTool", on: ["Divert", "SimulatedHost", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
@@ -104,7 +105,7 @@ let package = Package(
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Kernel", "Divert"],
+      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],

@@ -10,6 +10,7 @@ enum BPFCommand: CInt {
   case mapDelete = 3
   case programLoad = 5
   case programTestRun = 10
+  case mapFreeze = 22
   case linkCreate = 28
   case linkUpdate = 29
 }

@@ -17,14 +17,16 @@ package struct Map: ~Copyable, Sendable {
   package let capacity: Int
   private let name: String
 
+  /// - Parameter isMappable: Whether the values of an array can be mapped into memory (BPF_F_MMAPABLE).
   package init(
-    _ name: String, _ kind: Kind, keySize: Int = 4, valueSize: Int, capacity: Int
+    _ name: String, _ kind: Kind, keySize: Int = 4, valueSize: Int, capacity: Int, isMappable: Bool = false
   ) throws(SystemError) {
     var attributes = BPFAttributes()
     attributes.store(kind.rawValue, at: 0)
     attributes.store(UInt32(keySize), at: 4)
     attributes.store(UInt32(valueSize), at: 8)
     attributes.store(UInt32(capacity), at: 12)
+    if isMappable { attributes.store(UInt32(1 << 10), at: 16) }
     for (index, byte) in name.utf8.prefix(15).enumerated() { attributes.store(byte, at: 28 + index) }
     let number = attributes.call(.mapCreate)
     guard number >= 0 else {
@@ -34,6 +36,13 @@ package struct Map: ~Copyable, Sendable {
     self.descriptor = Descriptor(owning: number)
     (self.kind, self.keySize, self.valueSize, self.capacity) = (kind, keySize, valueSize, capacity)
     self.name = name
+  }
+
+  /// From now on only programs change it: whoever else holds a descriptor may read or map it (BPF_MAP_FREEZE).
+  package func freeze() throws(SystemError) {
+    var attributes = BPFAttributes()
+    attributes.store(UInt32(bitPattern: descriptor.number), at: 0)
+    guard attributes.call(.mapFreeze) == 0 else { throw SystemError("freeze the BPF map \(name)") }
   }
 
   /// How many bytes a look-up yields: per-CPU maps give one value, rounded up to 8 bytes, for each possible CPU.

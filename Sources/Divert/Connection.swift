@@ -11,13 +11,17 @@ final class Connection: Sendable {
   let way: DivertChannel.Way
   let port: UInt16
   let interfaces: any InterfaceDirectory
-  let reinjected = Atomic<UInt64>(0)
-  let refused = Atomic<UInt64>(0)
+  /// Nil for a host of an older version, which does not tell.
+  let counts: (any WriteCounts)?
+  private let kernelCounts: KernelCounts?
+  private let refusals = Mutex<[CInt: UInt64]>([:])
   private let dropped = Atomic<UInt64>(0)
   private let control: Mutex<Descriptor?>
 
   init(_ channel: consuming DivertChannel) {
     (way, port, interfaces) = (channel.way, channel.port, channel.interfaces)
+    counts = channel.counts
+    kernelCounts = channel.counts as? KernelCounts
     control = Mutex(channel.control)
     descriptor = SharedDescriptor(channel.descriptor)
   }
@@ -27,6 +31,22 @@ final class Connection: Sendable {
     descriptor.close()
     control.withLock { $0 = nil }
   }
+
+  /// Takes note of packets that were refused with an errno.
+  func refuse(_ code: CInt, count: UInt64 = 1) {
+    refusals.withLock { $0[code, default: 0] += count }
+  }
+
+  var refusedByCode: [CInt: UInt64] { refusals.withLock { $0 } }
+
+  /// What a failed write means: `ENOBUFS` stands for all that the hooks refuse, and they have written down why.
+  func reason(for code: CInt) -> CInt {
+    code == ENOBUFS ? kernelCounts?.lastRefusal ?? code : code
+  }
+
+  /// How many of the packets written since the last call a rule has denied in their outgoing pass: to the kernel a
+  /// packet that a rule takes was sent.
+  var newlyDenied: UInt64 { kernelCounts?.growth(of: .denied) ?? 0 }
 
   /// How many packets found the receive buffer full, since the socket was opened.
   var droppedFull: UInt64 {

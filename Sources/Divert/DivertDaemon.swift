@@ -19,13 +19,18 @@ public struct DivertDaemon: DivertHost {
     guard case .opened = try control.ask(.open), let socket = control.takeDescriptor() else {
       throw SystemError("open a divert socket", code: EPROTO)
     }
+    guard case .counted(let slot) = try control.ask(.counts, descriptor: socket.number),
+      let memory = control.takeDescriptor()
+    else { throw SystemError("open a divert socket", code: EPROTO) }
+    let counts = try KernelCounts(memory, slot: slot)
     guard let port else {
-      return DivertChannel(descriptor: socket, port: 0, interfaces: KernelInterfaces())
+      return DivertChannel(descriptor: socket, port: 0, counts: counts, interfaces: KernelInterfaces())
     }
     guard case .bound(let port, _) = try control.ask(.bind(port: port), descriptor: socket.number) else {
       throw SystemError("bind divert port \(port)", code: EPROTO)
     }
     return DivertChannel(
-      descriptor: socket, port: port, control: control.descriptor, interfaces: KernelInterfaces())
+      descriptor: socket, port: port, control: control.descriptor, counts: counts,
+      interfaces: KernelInterfaces())
   }
 }

@@ -28,18 +28,21 @@ public struct DivertChannel: ~Copyable, Sendable {
   package let way: Way
   /// The bound port, 0 for none.
   package let port: UInt16
+  package let counts: (any WriteCounts)?
   /// Stays open for as long as the socket.
   package let control: Descriptor?
   package let interfaces: any InterfaceDirectory
 
   package init(
     descriptor: consuming Descriptor, way: Way = .frames, port: UInt16,
-    control: consuming Descriptor? = nil, interfaces: any InterfaceDirectory
+    control: consuming Descriptor? = nil, counts: (any WriteCounts)? = nil,
+    interfaces: any InterfaceDirectory
   ) {
     self.descriptor = descriptor
     self.way = way
     self.port = port
     self.control = control
+    self.counts = counts
     self.interfaces = interfaces
   }
 }

@@ -110,8 +110,9 @@ public struct DivertSocket: ~Copyable, Sendable {
   public var statistics: DivertStatistics {
     DivertStatistics(
       received: received, droppedFull: connection.droppedFull,
-      reinjected: connection.reinjected.load(ordering: .relaxed),
-      refused: connection.refused.load(ordering: .relaxed))
+      reinjectedIncoming: connection.counts?[.reinjectedIncoming] ?? 0,
+      reinjectedOutgoing: connection.counts?[.reinjectedOutgoing] ?? 0,
+      droppedChecksum: connection.counts?[.badChecksum] ?? 0, refusedByCode: connection.refusedByCode)
   }
 
   /// Takes what is there, and leaves in the buffers only what is for this socket.
@@ -160,8 +161,15 @@ public struct DivertStatistics: Sendable, Equatable {
   public var received: UInt64
   /// Packets that were lost because the receive buffer was full.
   public var droppedFull: UInt64
-  /// Packets written, by this socket's writer.
-  public var reinjected: UInt64
-  /// Packets that were refused when they were written.
-  public var refused: UInt64
+  /// Packets written that have re-entered the packet path, by pass. What rules, routes and queues make of them there is
+  /// not counted here, but what they refuse is in ``refusedByCode``, too.
+  public var reinjectedIncoming: UInt64
+  public var reinjectedOutgoing: UInt64
+  /// Packets written as incoming that were dropped for their wrong header checksum, of which nobody is told.
+  public var droppedChecksum: UInt64
+  /// By errno: packets that were refused when they were written; `ELOOP` is the loop guard's.
+  public var refusedByCode: [CInt: UInt64]
+
+  public var reinjected: UInt64 { reinjectedIncoming + reinjectedOutgoing }
+  public var refused: UInt64 { refusedByCode.values.reduce(0, +) }
 }

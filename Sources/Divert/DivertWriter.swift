@@ -2,7 +2,6 @@ import DivertWire
 import Glibc
 public import Kernel
 import Packets
-import Synchronization
 
 /// Writes packets to a host: those that were read, changed ones, new ones.
 ///
@@ -21,7 +20,9 @@ import Synchronization
 /// | `EHOSTUNREACH`, `ENETUNREACH` | has a destination without a route |
 /// | `EACCES` | is outgoing, and a rule denied it |
 /// | `ELOOP` | has been written back ``DivertSocket/passLimit`` times |
-/// | `ENOBUFS` | was refused by the kernel, which did not say why |
+/// | `ENOBUFS` | found the interface's queue full |
+///
+/// On the kernel `EACCES` comes with the write that follows where the next hop's link-layer address was not known yet.
 public final class DivertWriter: Sendable {
   let connection: Connection
 
@@ -84,17 +85,17 @@ public final class DivertWriter: Sendable {
       case .call(let host):
         let code = host.reinject(packet, header)
         if code != 0 { throw SystemError("reinject a packet", code: code) }
-      case .frames: try header.sendFrame(with: packet, to: number)
+      case .frames:
+        try header.sendFrame(with: packet, to: number)
+        if connection.newlyDenied > 0 { throw SystemError("reinject a packet", code: EACCES) }
       }
     } catch {
-      connection.refused.wrappingAdd(1, ordering: .relaxed)
-      throw error
+      throw refusal(connection.reason(for: error.code))
     }
-    connection.reinjected.wrappingAdd(1, ordering: .relaxed)
   }
 
   private func refusal(_ code: CInt) -> SystemError {
-    connection.refused.wrappingAdd(1, ordering: .relaxed)
+    connection.refuse(code)
     return SystemError("reinject a packet", code: code)
   }
 }
@@ -108,8 +109,9 @@ public struct Reinjected: Sendable, Equatable {
   /// Why the last of these was.
   public var lastError: SystemError?
 
-  mutating func refuse(_ code: CInt) {
-    refused += 1
+  mutating func refuse(_ code: CInt, _ connection: Connection, count: Int = 1) {
+    connection.refuse(code, count: UInt64(count))
+    refused += count
     lastError = SystemError("reinject a packet", code: code)
   }
 }
@@ -124,17 +126,20 @@ extension PacketBatch {
         var frame = frames.frame(slot)
         switch FrameHeader.reinject(&frame, on: connection.way) {
         case .dropped: break
-        case .refused(let code): result.refuse(code)
+        case .refused(let code): result.refuse(code, connection)
         case .written: result.written += 1
         case .toBeSent: frames.queue(slot)
         }
       }
-      result.written += frames.send(to: number) { result.refuse($0) }
+      result.written += frames.send(to: number) { result.refuse(connection.reason(for: $0), connection) }
+      let denied = Int(clamping: connection.newlyDenied)
+      if denied > 0 {
+        result.written = max(0, result.written - denied)
+        result.refuse(EACCES, connection, count: denied)
+      }
     } catch {
-      result.refuse(error.code)
+      result.refuse(error.code, connection)
     }
-    connection.reinjected.wrappingAdd(UInt64(result.written), ordering: .relaxed)
-    connection.refused.wrappingAdd(UInt64(result.refused), ordering: .relaxed)
     return result
   }
 }

@@ -9,10 +9,15 @@ public enum ControlMessage: Equatable, Sendable {
   case bind(port: UInt16)
   /// An ipfw command line, word by word.
   case ipfw(words: [String])
+  /// Asks where the hooks count what the socket that travels along writes.
+  case counts
   /// A socket that can already send to the link `divert0`, by its interface index.
   case opened(link: UInt32)
   /// The socket is on the link of this port.
   case bound(port: UInt16, link: UInt32)
+  /// The socket's counts are in this slot of the BPF array that travels along, to be mapped for reading; see
+  /// ``SocketCount``.
+  case counted(slot: UInt32)
   /// What ipfw prints and how it exits.
   case result(status: Int32, output: String, errors: String)
   /// An errno and what to say about it.
@@ -26,9 +31,11 @@ public enum ControlMessage: Equatable, Sendable {
     case .open: 1
     case .bind: 2
     case .ipfw: 3
+    case .counts: 4
     case .opened: 129
     case .bound: 130
     case .result: 131
+    case .counted: 132
     case .failed: 255
     }
   }
@@ -36,10 +43,11 @@ public enum ControlMessage: Equatable, Sendable {
   public var bytes: [UInt8] {
     var body: [UInt8] = [kind]
     switch self {
-    case .open: break
+    case .open, .counts: break
     case .bind(let port): body.append(port)
     case .ipfw(let words): for word in words { body.append(word) }
     case .opened(let link): body.append(link)
+    case .counted(let slot): body.append(slot)
     case .bound(let port, let link):
       body.append(port)
       body.append(link)
@@ -83,6 +91,7 @@ public enum ControlMessage: Equatable, Sendable {
         words.append(word)
       }
       return .ipfw(words: words)
+    case 4: return .counts
     case 129: return reader.integer(UInt32.self).map { .opened(link: $0) }
     case 130:
       guard let port = reader.integer(UInt16.self), let link = reader.integer(UInt32.self) else { return nil }
@@ -91,6 +100,7 @@ public enum ControlMessage: Equatable, Sendable {
       guard let status = reader.integer(UInt32.self), let output = reader.text(), let errors = reader.text()
       else { return nil }
       return .result(status: Int32(bitPattern: status), output: output, errors: errors)
+    case 132: return reader.integer(UInt32.self).map { .counted(slot: $0) }
     case 255:
       guard let code = reader.integer(UInt32.self), let text = reader.text() else { return nil }
       return .failed(code: Int32(bitPattern: code), text: text)

@@ -45,6 +45,8 @@ public struct FrameHeader: Equatable, Sendable, BitwiseCopyable {
     /// The interface is the one to transmit on (outgoing packets made by this host); without the flag it is
     /// the one that received the packet.
     public static let transmitInterface = Flags(rawValue: 1 << 4)
+    /// In an upcall: a program has written the packet in this pass.
+    public static let reinjected = Flags(rawValue: 1 << 5)
   }
 
   public var port: UInt16

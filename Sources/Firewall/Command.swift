@@ -1,13 +1,13 @@
 /// The first word of what is to be done.
 enum Command: Hashable {
-  case add, delete, flush, zero, list, show, set, later
+  case add, delete, flush, zero, resetlog, list, show, set, later
 
   /// In the order in which ipfw looks for them: an abbreviation means the first that it fits (main.c).
   static let words: [(word: String, command: Command)] = [
     ("nat", .later), ("pipe", .later), ("queue", .later), ("flowset", .later), ("sched", .later),
     ("set", .set), ("add", .add), ("table", .later), ("enable", .later), ("disable", .later),
     ("delete", .delete), ("nptv6", .later), ("nat64clat", .later), ("nat64lsn", .later),
-    ("nat64stl", .later), ("flush", .flush), ("zero", .zero), ("resetlog", .later), ("print", .list),
+    ("nat64stl", .later), ("flush", .flush), ("zero", .zero), ("resetlog", .resetlog), ("print", .list),
     ("list", .list), ("show", .show), ("internal", .later),
   ]
 

@@ -37,18 +37,48 @@ package struct IpfwFlags: Equatable, Sendable {
     do "ipfw -h" or "man ipfw" for details
     """, .usage)
 
+  /// As words to parse anew.
+  var words: [String] {
+    let letters: [(isSet: Bool, letter: String)] = [
+      (showsCounters, "-a"), (isAtomic, "--atomic"), (isBrief, "-b"), (isCompact, "-c"),
+      (showsOnlyDynamic, "-D"),
+      (isForced, "-f"), (asksForHelp, "-h"), (isTest, "-n"), (showsServices, "-N"), (isQuiet, "-q"),
+      (showsSets, "-S"), (time == .text, "-t"), (time == .number, "-T"), (asksForVersion, "--version"),
+    ]
+    return letters.filter(\.isSet).map(\.letter)
+  }
+
   /// Takes the options off the front, as getopt(3) does on BSD: up to the first word that is none.
-  mutating func take(from words: inout ArraySlice<String>) throws(RuleError) {
+  ///
+  /// - Parameter precedeFile: Before a file there are fewer, and `-p`, with which options end: all words behind it are
+  ///   the preprocessor's.
+  /// - Returns: The preprocessor and its arguments.
+  @discardableResult
+  mutating func take(
+    from words: inout ArraySlice<String>, precedeFile: Bool = false
+  ) throws(RuleError) -> [String] {
     while let word = words.first, word.hasPrefix("-"), word != "-", word != IpfwInvocation.linesMark {
       words.removeFirst()
       switch word {
-      case "--": return
+      case "--": return []
       case "--atomic": isAtomic = true
       case "--help": asksForHelp = true
       case "--version": asksForVersion = true
       default:
         var letters = word.dropFirst()
         while let letter = letters.popFirst() {
+          if letter == "p" {
+            guard precedeFile else {
+              throw RuleError("An absolute pathname must be used with -p option.", .usage)
+            }
+            if !letters.isEmpty { words = [String(letters)] + words }
+            guard !words.isEmpty else { throw RuleError("no filename argument", .usage) }
+            defer { words = [] }
+            return Array(words)
+          }
+          guard !precedeFile || "cfhNnqS".contains(letter) else {
+            throw RuleError("bad arguments, for usage summary ``ipfw''", .usage)
+          }
           if letter == "s" {  // sorts pipes; takes a column
             if letters.isEmpty { words = words.dropFirst() }
             break
@@ -57,6 +87,7 @@ package struct IpfwFlags: Equatable, Sendable {
         }
       }
     }
+    return []
   }
 
   private mutating func set(_ letter: Character) throws(RuleError) {
@@ -75,15 +106,14 @@ package struct IpfwFlags: Equatable, Sendable {
     case "S": showsSets = true
     case "t": time = .text
     case "T": time = .number
-    case "p": throw .later("-p")
     default: throw RuleError("illegal option -- \(letter)\n\(Self.usage.text)", .usage)
     }
   }
 
   package static let help = """
     usage: ipfw [-abcfnNqStT] COMMAND
-           ipfw [-cfnNqS] /ABSOLUTE/PATH        a file of commands, one a line
-           ipfw --atomic /ABSOLUTE/PATH         the same, and nothing of it if a line is wrong
+           ipfw [-cfnNqS] [--atomic] [-p PREPROCESSOR [ARGUMENT…]] /ABSOLUTE/PATH
+             a file of commands, one a line; with --atomic nothing of it, if a line is wrong
 
     add [N] [set S] [prob P] ACTION [log [logamount L]] BODY
       N: 1 to 65534; without it behind the last rule
@@ -98,9 +128,10 @@ package struct IpfwFlags: Equatable, Sendable {
     list | print [N[-M] …]       show rules
     show [N[-M] …]               show rules and their counters
     zero [N …]                   clear counters
+    resetlog [N …]               log from the beginning again
     set enable S … disable S …   skip the rules of sets, or no longer
     set move [rule] X to S, set swap S S, set show
-    set S COMMAND                delete, flush, list, show, zero within a set
+    set S COMMAND                delete, flush, list, show, zero, resetlog within a set
 
     -a  counters in list         -b  action and comment only   -c  without "ip from any to any"
     -f  ask no questions         -n  check only                -N  services by name

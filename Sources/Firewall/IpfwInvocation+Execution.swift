@@ -61,7 +61,8 @@ struct IpfwRun {
         try perform(single, &backend)
         guard result.status == 0 else { return }
       }
-    case .file(let path):
+    case .file(let path, let preprocessor):
+      guard preprocessor.isEmpty else { throw RuleError("-p: only the program ipfw starts others", .usage) }
       var read = call
       read.use(text: try TextFile.read(path))
       try perform(read, &backend)
@@ -71,9 +72,7 @@ struct IpfwRun {
   /// nil: an empty line.
   static func call(_ line: String) throws(RuleError) -> IpfwInvocation? {
     guard line.prefix(while: { $0 != "#" }).contains(where: { !$0.isWhitespace }) else { return nil }
-    let call = try IpfwInvocation([line])
-    if case .file(let path) = call.job { throw RuleError("bad command `\(path)'", .usage) }
-    return call
+    return try IpfwInvocation([line])
   }
 
   private mutating func perform(
@@ -86,6 +85,7 @@ struct IpfwRun {
     case .delete: try delete(line, flags)
     case .flush: flush(line.set, flags)
     case .zero: try zero(line, flags)
+    case .resetlog: try resetLog(line, flags)
     case .list: list(line, flags, counters: flags.showsCounters, backend)
     case .show: list(line, flags, counters: true, backend)
     case .set: try changeSets(line.arguments, flags)

@@ -6,37 +6,36 @@ package struct IpfwInvocation: Equatable, Sendable {
   package enum Job: Equatable, Sendable {
     /// A command and its arguments; empty for `--help` and `--version`.
     case command([String])
-    /// A file of commands, yet to be read.
-    case file(String)
+    /// A file of commands, yet to be read, and the program with its arguments that is to change it before.
+    case file(String, preprocessor: [String])
     /// The lines of a file.
     case lines([String])
   }
 
   package var flags = IpfwFlags()
   package var job: Job
-  /// The options as they were given.
-  private var flagWords: [String]
 
   /// Stands before the lines of a file where they travel as words.
   static let linesMark = "--lines"
 
-  /// - Parameter words: The arguments, without the program's name.
-  package init(_ words: [String]) throws(RuleError) {
-    var rest = words[...]
-    let travelled = rest.contains(Self.linesMark)
-    if !travelled, let path = rest.last, path.hasPrefix("/"),
-      rest.dropLast().allSatisfy({ $0.hasPrefix("-") })
-    {
-      rest.removeLast()
-      flagWords = Array(rest)
-      job = .file(path)
-      try flags.take(from: &rest)
+  /// What was typed.
+  ///
+  /// - Parameter arguments: Without the program's name. If the last one begins with `/`, it is a file.
+  package init(arguments: [String]) throws(RuleError) {
+    guard let path = arguments.last, path.hasPrefix("/") else {
+      self = try Self(arguments)
       return
     }
-    if !travelled { rest = Self.normalized(words)[...] }
-    let all = rest
+    var rest = arguments.dropLast()
+    let preprocessor = try flags.take(from: &rest, precedeFile: true)
+    guard rest.isEmpty else { throw RuleError("extraneous filename arguments \(path)", .usage) }
+    job = .file(path, preprocessor: preprocessor)
+  }
+
+  /// A command, or lines that were read: what travels, and each line of a file.
+  package init(_ words: [String]) throws(RuleError) {
+    var rest = words.contains(Self.linesMark) ? words[...] : Self.normalized(words)[...]
     try flags.take(from: &rest)
-    flagWords = Array(all[..<rest.startIndex])
     if rest.first == Self.linesMark {
       job = .lines(Array(rest.dropFirst()))
       return
@@ -45,34 +44,40 @@ package struct IpfwInvocation: Equatable, Sendable {
     guard !rest.isEmpty || flags.asksForHelp || flags.asksForVersion else { throw IpfwFlags.usage }
   }
 
-  /// The same call for another program to parse.
+  /// The same call for another program to parse; a file has to be read before.
   package var words: [String] {
     switch job {
-    case .command(let words): flagWords + words
-    case .file(let path): flagWords + [path]
-    case .lines(let lines): flagWords + [Self.linesMark] + lines
+    case .command(let words):
+      // behind `--` no option is one
+      flags.words + (words.first?.hasPrefix("-") == true ? ["--"] : []) + words
+    case .file(let path, _): flags.words + [path]
+    case .lines(let lines): flags.words + [Self.linesMark] + lines
     }
   }
 
   /// Asks no questions; implied where nobody could answer (stdin is no terminal).
-  package mutating func force() {
-    guard !flags.isForced else { return }
-    flags.isForced = true
-    flagWords.insert("-f", at: 0)
-  }
+  package mutating func force() { flags.isForced = true }
 
   /// A file's text in place of its name.
   package mutating func use(text: String) {
     job = .lines(text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init))
   }
 
-  /// Whether `Are you sure?` comes first: a flush without -f and -q.
-  package var needsConfirmation: Bool {
-    guard !flags.isForced, !flags.isQuiet, !flags.isTest else { return false }
+  /// Asks before each flush without -f and -q; one that nobody wants is left out.
+  package mutating func confirmFlushes(_ isSure: () -> Bool) {
+    guard !flags.isForced, !flags.isQuiet, !flags.isTest else { return }
     switch job {
-    case .command(let words): return (try? ParsedCommand(words))?.command == .flush
-    case .lines(let lines): return lines.contains { (try? Self([$0]))?.needsConfirmation ?? false }
-    case .file: return false
+    case .command(let words):
+      guard (try? ParsedCommand(words))?.command == .flush, !isSure() else { return }
+      job = .lines([])
+    case .lines(let lines):
+      job = .lines(
+        lines.map { line in
+          guard var call = try? IpfwRun.call(line) else { return line }
+          call.confirmFlushes(isSure)
+          return call.job == .lines([]) ? "" : line
+        })
+    case .file: break
     }
   }
 

@@ -61,15 +61,25 @@ extension IpfwRun {
     if !flags.isQuiet { say("Flushed all rules.\n") }
   }
 
+  mutating func zero(_ line: ParsedCommand, _ flags: IpfwFlags) throws(RuleError) {
+    try reset(line, flags, all: "Accounting cleared.", one: "cleared.") { $0.insert($1) }
+  }
+
+  /// What is logged is not counted yet, so there is nothing to begin anew; the rules have to be there all the same.
+  mutating func resetLog(_ line: ParsedCommand, _ flags: IpfwFlags) throws(RuleError) {
+    try reset(line, flags, all: "Logging counts reset.", one: "logging count reset.") { _, _ in }
+  }
+
   /// What is missing goes to stdout, also with -q; the others are still done.
-  mutating func zero(
-    _ line: ParsedCommand, _ flags: IpfwFlags
+  private mutating func reset(
+    _ line: ParsedCommand, _ flags: IpfwFlags, all: String, one: String,
+    _ clear: (_ cleared: inout Set<Int>, _ slot: Int) -> Void
   ) throws(RuleError) {
     if line.arguments.isEmpty {
       if !flags.isTest {
-        for entry in ruleSet.entries where line.concerns(entry) { cleared.insert(entry.slot) }
+        for entry in ruleSet.entries where line.concerns(entry) { clear(&cleared, entry.slot) }
       }
-      if !flags.isQuiet { say("Accounting cleared.\n") }
+      if !flags.isQuiet { say("\(all)\n") }
       return
     }
     for word in line.arguments {
@@ -78,12 +88,12 @@ extension IpfwRun {
       }
       guard let number = UInt16(word) else { throw RuleError("invalid rule number \(word)", .badData) }
       let entries = flags.isTest ? [] : ruleSet.entries(in: number...number).filter(line.concerns)
-      for entry in entries { cleared.insert(entry.slot) }
+      for entry in entries { clear(&cleared, entry.slot) }
       if entries.isEmpty {
         say("Entry \(number) not found\n")
         result.status = RuleError.Status.unavailable.rawValue
       } else if !flags.isQuiet {
-        say("Entry \(number) cleared.\n")
+        say("Entry \(number) \(one)\n")
       }
     }
   }

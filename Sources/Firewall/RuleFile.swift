@@ -33,7 +33,7 @@ extension IpfwRun {
     guard case .command(let command) = call.job else { throw IpfwFlags.usage }
     let line = try ParsedCommand(command)
     switch line.command {
-    case .list, .show, .zero: throw RuleError("`\(line.word)' is nothing to load", .usage)
+    case .list, .show, .zero, .resetlog: throw RuleError("`\(line.word)' is nothing to load", .usage)
     default: break
     }
     call.flags.isForced = true

@@ -49,8 +49,9 @@ extension RuleParser {
     var networks: [Network6] = []
     for item in word.split(separator: ",", omittingEmptySubsequences: false) {
       guard let network = try network6(item) else {
+        let error = unknown(item.prefix { $0 != "/" }, [6])
         guard !networks.isEmpty else { return nil }
-        throw RuleError("hostname ``\(item)'' unknown", .unknownHost)
+        throw error
       }
       networks.append(network)
     }
@@ -77,12 +78,10 @@ extension RuleParser {
   }
 
   /// `address`, `address/length`, `address:mask`.
-  private func network4(_ word: Substring, defaultLength: Int) throws(RuleError) -> Network4 {
-    let separator = word.firstIndex { $0 == "/" || $0 == ":" }
-    let host = word[..<(separator ?? word.endIndex)]
-    guard let address = Self.hostAddress(host) else {
-      throw RuleError("hostname ``\(host)'' unknown", .unknownHost)
-    }
+  private mutating func network4(_ word: Substring, defaultLength: Int) throws(RuleError) -> Network4 {
+    let host = Self.host(word)
+    let separator = host.endIndex == word.endIndex ? nil : host.endIndex
+    guard let address = Self.hostAddress(host) else { throw unknown(host, proto == .ip6 ? [6, 4] : [4]) }
     var mask = UInt32(truncatingIfNeeded: ~0 << UInt64(32 - defaultLength))
     if let separator {
       let text = word[word.index(after: separator)...]
@@ -123,7 +122,7 @@ extension RuleParser {
   }
 
   /// `address[/24…31]{host,low-high}`: of 256 addresses where no length is given.
-  private func addressSet(_ network: Substring, _ hosts: Substring) throws(RuleError) -> AddressSet {
+  private mutating func addressSet(_ network: Substring, _ hosts: Substring) throws(RuleError) -> AddressSet {
     let inList = RuleError("address set cannot be in a list", .badData)
     guard !network.contains(",") else { throw inList }
     let network = try network4(network, defaultLength: 24)
@@ -161,6 +160,9 @@ extension RuleParser {
     }
     return AddressSet(base: network.address, prefixLength: length, hosts: found)
   }
+
+  /// What stands before a mask.
+  static func host(_ word: Substring) -> Substring { word.prefix { $0 != "/" && $0 != ":" && $0 != "{" } }
 
   private static func prefixLength(_ text: Substring, atMost limit: Int) -> Int? {
     guard text.utf8.allSatisfy(isDigit), let length = Int(text), length <= limit else { return nil }

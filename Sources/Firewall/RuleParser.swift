@@ -12,6 +12,8 @@ package struct RuleParser {
   var words: ArraySlice<String>
   /// Printed even where the rule is accepted.
   package private(set) var warnings: [String] = []
+  /// The name that stands where an address should, after an error because of it.
+  package private(set) var unknownHost: UnknownHost?
 
   var clauses: [Clause] = []
   var block = Block()
@@ -21,6 +23,14 @@ package struct RuleParser {
   enum Proto: Equatable {
     case any, ip4, ip6
     case number(UInt8)
+  }
+
+  package struct UnknownHost: Equatable, Sendable {
+    package let name: String
+    /// Which of the words it is in.
+    package let word: Int
+    /// The versions of IP of which an address would do, the better one first.
+    package let versions: [UInt8]
   }
 
   /// The or-block that is being read.
@@ -175,8 +185,7 @@ package struct RuleParser {
   /// `[not] x`, or a block of them. The opening brace may stick to the first word.
   private mutating func members(of place: Place) throws(RuleError) -> Bool {
     if let word = words.first, let first = word.first, first == "{" || first == "(" {
-      words.removeFirst()
-      if word.utf8.count > 1 { words = [String(word.dropFirst())] + words }
+      if word.utf8.count > 1 { words[words.startIndex].removeFirst() } else { words.removeFirst() }
       block = Block(isOpen: true, negates: block.negates)
     }
     block.canJoin = false
@@ -209,13 +218,15 @@ package struct RuleParser {
         return false
       }
       proto = found
+      words.removeFirst()
       try append(found.test)
     case .source:
+      words.removeFirst()
       try append(try address(word).map { .source($0) })
     case .destination:
+      words.removeFirst()
       try append(try address(word).map { .destination($0) })
     }
-    words.removeFirst()
     return true
   }
 
@@ -280,6 +291,12 @@ package struct RuleParser {
     guard !word.isEmpty, keyword.hasPrefix(word) else { return false }
     if word != keyword { warn(RuleParser.abbreviation(word, keyword)) }
     return true
+  }
+
+  /// The error for a name within the word that was taken last.
+  mutating func unknown(_ host: some StringProtocol, _ versions: [UInt8]) -> RuleError {
+    unknownHost = UnknownHost(name: String(host), word: words.startIndex - 1, versions: versions)
+    return RuleError("hostname ``\(host)'' unknown", .unknownHost)
   }
 
   mutating func warn(_ text: String) { warnings.append(text) }

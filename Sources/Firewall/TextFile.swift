@@ -38,7 +38,8 @@ package enum TextFile {
     #endif
   }
 
-  private static func failure(_ path: String) -> RuleError {
+  /// What ipfw(8) says, by errno.
+  package static func failure(_ path: String) -> RuleError {
     RuleError("pathname: \(path): \(unsafe String(cString: strerror(errno)))", .usage)
   }
 }

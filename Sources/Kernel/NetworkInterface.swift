@@ -18,13 +18,15 @@ package struct NetworkInterface: Sendable, Equatable {
   package var kind: String
   /// In order of configuration, host byte order.
   package var addresses4: [UInt32] = []
+  /// The broadcast addresses of its networks, host byte order.
+  package var broadcasts4: Set<UInt32> = []
   /// As two halves in host byte order.
   package var addresses6: [(high: UInt64, low: UInt64)] = []
 
   package static func == (left: NetworkInterface, right: NetworkInterface) -> Bool {
     left.index == right.index && left.name == right.name && left.isUp == right.isUp
       && left.linkAddress == right.linkAddress && left.mtu == right.mtu && left.master == right.master
-      && left.addresses4 == right.addresses4
+      && left.addresses4 == right.addresses4 && left.broadcasts4 == right.broadcasts4
       && left.addresses6.elementsEqual(right.addresses6) { $0.high == $1.high && $0.low == $1.low }
   }
 
@@ -83,7 +85,11 @@ package struct NetworkInterface: Sendable, Equatable {
     }
     let bytes = local.isEmpty ? address : local
     switch (CInt(family), bytes.count) {
-    case (AF_INET, 4): addresses4.append(bytes.reduce(0) { $0 << 8 | UInt32($1) })
+    case (AF_INET, 4):
+      let value = bytes.reduce(0) { $0 << 8 | UInt32($1) }
+      addresses4.append(value)
+      let prefixLength = message.host(at: 1, as: UInt8.self)
+      if prefixLength < 31 { broadcasts4.insert(value | .max >> UInt32(prefixLength)) }
     case (AF_INET6, 16):
       addresses6.append(
         (bytes[..<8].reduce(0) { $0 << 8 | UInt64($1) }, bytes[8...].reduce(0) { $0 << 8 | UInt64($1) }))

@@ -1,5 +1,6 @@
 import BPF
 import DivertEngine
+import Glibc
 import Kernel
 import RuleCompiler
 
@@ -10,8 +11,7 @@ final class HostLink: Sendable {
   private let device: TapDevice
   var index: UInt32 { device.index }
 
-  init(_ name: String, program: borrowing Program) throws(SystemError) {
-    let device = try TapDevice(name)
+  init(_ device: consuming TapDevice, program: borrowing Program) throws(SystemError) {
     hook = try Link(program, to: device.index, .egress)
     self.device = device
   }
@@ -27,10 +27,34 @@ struct PortHolder: Sendable {
 struct PortBindings: ~Copyable {
   var table = PortTable<PortHolder>()
   private(set) var links: Set<UInt32> = []
-  private(set) var sockets: Set<UInt64> = []
+  /// By cookie.
+  private(set) var sockets: [UInt64: Slot] = [:]
+  private var freeSlots: [Slot] = []
+  private var slotCount: Slot = 1
 
-  mutating func add(socket cookie: UInt64) { sockets.insert(cookie) }
-  mutating func forget(socket cookie: UInt64) { sockets.remove(cookie) }
+  /// Where the hooks count what a socket writes; 0 is divertd's own.
+  typealias Slot = UInt32
+
+  /// - Throws: `ENFILE` when all slots are taken.
+  mutating func add(socket cookie: UInt64) throws(SystemError) -> Slot {
+    let slot: Slot
+    if let free = freeSlots.popLast() {
+      slot = free
+    } else {
+      guard slotCount < HookMaps.socketCapacity else {
+        throw SystemError(
+          "open a divert socket", code: ENFILE, advice: "close some of the \(slotCount) there are")
+      }
+      slot = slotCount
+      slotCount += 1
+    }
+    sockets[cookie] = slot
+    return slot
+  }
+
+  mutating func forget(socket cookie: UInt64) {
+    if let slot = sockets.removeValue(forKey: cookie) { freeSlots.append(slot) }
+  }
 
   func isBound(_ cookie: UInt64) -> Bool { table.ports.contains { table[$0]?.cookie == cookie } }
 

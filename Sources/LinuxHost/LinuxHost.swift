@@ -26,6 +26,7 @@ package final class LinuxHost {
   package private(set) var interfaces: [NetworkInterface] = []
   private var hooks: [UInt32: InterfaceHook] = [:]
   private var knownDevices: Set<UInt32> = []
+  private var knownBroadcasts: Set<UInt32> = []
   private var programs: [Int: RuleProgramsBox] = [:]
 
   private final class RuleProgramsBox {
@@ -40,15 +41,19 @@ package final class LinuxHost {
     let settings = try system { () throws(SystemError) in try Settings(path: settingsFile) }
     let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount))
     }
-    let linkProgram = try Self.linkProgram(secret: secret, maps)
-    let link = try system { () throws(SystemError) in
-      do throws(SystemError) {
-        return try HostLink("divert0", program: linkProgram)
-      } catch {
-        guard error.code == EBUSY else { throw error }
-        throw SystemError(
-          error.action, code: EBUSY, advice: "another divertd serves this network namespace; stop it first")
-      }
+    let device: TapDevice
+    do throws(SystemError) {
+      device = try TapDevice("divert0")
+    } catch {
+      guard error.code == EBUSY else { throw .system(error) }
+      throw .system(
+        SystemError(
+          error.action, code: EBUSY, advice: "another divertd serves this network namespace; stop it first"))
+    }
+    let linkProgram = try Self.linkProgram(secret: secret, upcallInterface: device.index, maps)
+    let link: HostLink
+    do throws(SystemError) { link = try HostLink(device, program: linkProgram) } catch {
+      throw .system(error)
     }
     let socket = try system { () throws(SystemError) in try Self.daemonSocket(on: link, maps) }
     self.settings = settings
@@ -68,9 +73,12 @@ package final class LinuxHost {
 
   deinit { settings.restoreAll() }
 
-  private static func linkProgram(secret: UInt64, _ maps: borrowing HookMaps) throws(HostError) -> Program {
+  private static func linkProgram(
+    secret: UInt64, upcallInterface: UInt32, _ maps: borrowing HookMaps
+  ) throws(HostError) -> Program {
     do {
-      return try Program("divert_link", LinkHook.compile(secret: secret, maps: maps))
+      return try Program(
+        "divert_link", LinkHook.compile(secret: secret, upcallInterface: upcallInterface, maps: maps))
     } catch let error as ProgramError {
       throw .program(error)
     } catch let error as AssemblerError {
@@ -86,7 +94,7 @@ package final class LinuxHost {
   {
     let socket = try PacketSocket.open()
     let rights: SocketRights = [.reinject, .deliver]
-    try maps.sockets.update(try PacketSocket.cookie(socket), rights.rawValue)
+    try maps.sockets.update(try PacketSocket.cookie(socket), HookSocket(rights: rights, slot: 0))
     try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
     try PacketSocket.bind(socket, to: link.index)
     return socket
@@ -209,6 +217,7 @@ package final class LinuxHost {
   private func updateMaps(
     from old: HostView, to new: HostView, _ hooked: [NetworkInterface]
   ) throws(SystemError) {
+    let broadcasts = hooked.reduce(into: Set([UInt32.max])) { $0.formUnion($1.broadcasts4) }
     let (old4, new4) = (Set(old.interfaces.flatMap(\.addresses4)), Set(new.interfaces.flatMap(\.addresses4)))
     for address in new4.subtracting(old4) { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
     for address in old4.subtracting(new4) { maps.local4.delete(address.rawValue.bigEndian) }
@@ -216,11 +225,17 @@ package final class LinuxHost {
     for address in new6.subtracting(old6) { try maps.local6.update(address.networkBytes, UInt8(1)) }
     for address in old6.subtracting(new6) { maps.local6.delete(address.networkBytes) }
 
+    for address in broadcasts.subtracting(knownBroadcasts) {
+      try maps.broadcast4.update(address.bigEndian, UInt8(1))
+    }
+    for address in knownBroadcasts.subtracting(broadcasts) { maps.broadcast4.delete(address.bigEndian) }
+    knownBroadcasts = broadcasts
+
     for interface in hooked {
       let address = interface.linkAddress
       let device = HookInterface(
         address: (address[0], address[1], address[2], address[3], address[4], address[5]),
-        isLoopback: interface.isLoopback)
+        mtu: interface.mtu, isLoopback: interface.isLoopback)
       try maps.interfaces.update(interface.index, device)
     }
     let devices = Set(hooked.map(\.index))
@@ -237,8 +252,8 @@ package final class LinuxHost {
     try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
     // Bound to the device, but to no protocol: it sends there, and receives nothing.
     try PacketSocket.bind(socket, to: upcallLink.index, receiving: false)
-    try maps.sockets.update(cookie, SocketRights.reinject.rawValue)
-    ports.add(socket: cookie)
+    let slot = try ports.add(socket: cookie)
+    try maps.sockets.update(cookie, HookSocket(rights: .reinject, slot: slot))
     return (socket.release(), upcallLink.index)
   }
 
@@ -251,7 +266,7 @@ package final class LinuxHost {
   ) throws(SystemError) -> (port: UInt16, link: UInt32) {
     let cookie = try PacketSocket.cookie(socket)
     let action = "bind divert port \(wanted)"
-    guard ports.sockets.contains(cookie) else {
+    guard ports.sockets[cookie] != nil else {
       throw SystemError(action, code: EINVAL, advice: "the socket is not one that divertd opened")
     }
     guard !ports.isBound(cookie) else {
@@ -265,11 +280,24 @@ package final class LinuxHost {
       throw SystemError(
         action, code: error.code, advice: "another program has bound it; end that one, or take another port")
     }
-    let link = try HostLink("divert\(port)", program: linkProgram)
+    let link = try HostLink(TapDevice("divert\(port)"), program: linkProgram)
     try PacketSocket.bind(socket, to: link.index)
     ports.hold(port, link, cookie)
-    try maps.ports.update(UInt32(port), link.index)
+    try maps.ports.update(UInt32(port), HookPort(link: link.index))
     return (port, link.index)
+  }
+
+  /// What the hooks count for a socket: its slot, and the memory, to be read only.
+  ///
+  /// - Throws: `EINVAL` for a socket that is none of ours.
+  package func counts(
+    of socket: borrowing Descriptor
+  ) throws(SystemError) -> (slot: UInt32, descriptor: CInt) {
+    guard let slot = ports.sockets[try PacketSocket.cookie(socket)] else {
+      throw SystemError(
+        "count a socket's packets", code: EINVAL, advice: "the socket is not one that divertd opened")
+    }
+    return (slot, try maps.socketCounts.descriptor.duplicate().release())
   }
 
   /// Whether there are sockets whose end nobody tells us.
@@ -280,13 +308,13 @@ package final class LinuxHost {
   package func releaseDeadSockets() {
     guard hasSockets, let table = try? PacketSocketTable.read() else { return }
     let living = Set(table.entries.map(\.cookie))
-    for cookie in ports.sockets.subtracting(living) {
+    for cookie in ports.sockets.keys where !living.contains(cookie) {
       maps.sockets.delete(cookie)
       ports.forget(socket: cookie)
     }
     for port in ports.table.ports {
       guard let holder = ports.table[port], !living.contains(holder.cookie) else { continue }
-      try? maps.ports.update(UInt32(port), UInt32(0))
+      try? maps.ports.update(UInt32(port), HookPort(link: 0))
       ports.release(port)
     }
   }

@@ -2,11 +2,12 @@ extension PacketFields {
   /// Reads the fields from a packet that starts at its IP header.
   ///
   /// Unreadable is what a host would drop unread: a header that is cut short, lengths that contradict each
-  /// other or go beyond the bytes, and a TCP fragment at offset 8, which would rewrite the flags of the first
-  /// one (RFC 3128; ipfw drops it before its rules, too). Bytes behind the packet's own length are ignored.
+  /// other or go beyond the bytes; and what ipfw drops before its rules (ipfw(8), FINE POINTS; ip_fw2.c, "pullup
+  /// failed"): a transport or extension header that is not all there, and a TCP fragment at offset 8, which would
+  /// rewrite the flags of the first one (RFC 3128). Bytes behind the packet's own length are ignored.
   ///
-  /// A transport header counts as there when its fixed part is: TCP 20 bytes, UDP and UDP-Lite 8, SCTP 12,
-  /// ICMP and ICMPv6 4 (type, code, checksum).
+  /// A transport header is there when its fixed part is: TCP 20 bytes, UDP and UDP-Lite 8, SCTP 12, ICMP and
+  /// ICMPv6 4 (type, code, checksum).
   @inlinable package init(parsing bytes: RawSpan) {
     self.init()
     guard bytes.byteCount >= 20 else { return }
@@ -39,7 +40,7 @@ extension PacketFields {
   }
 
   /// RFC 8200 §3 and §4; the extension headers are those of RFC 7045 §4 that can be read past. Behind an
-  /// encrypted part (ESP) or a header cut short, nothing can be seen: the protocol is then that header's number.
+  /// encrypted part (ESP) nothing can be seen: the protocol is then that header's number.
   @inlinable package mutating func readIPv6(_ bytes: RawSpan) {
     guard bytes.byteCount >= 40 else { return }
     let totalLength = 40 + Int(bytes.integer(at: 4, as: UInt16.self))
@@ -55,7 +56,10 @@ extension PacketFields {
       guard let size = PacketFields.extensionHeaderSize(protocolNumber, bytes, start, totalLength) else {
         break
       }
-      guard size > 0 else { return }  // cut short
+      guard size > 0 else {  // cut short
+        self = PacketFields()
+        return
+      }
       let next: UInt8 = bytes.integer(at: start)
       if protocolNumber == 44 {  // RFC 8200 §4.5
         let fragment: UInt16 = bytes.integer(at: start + 2)
@@ -93,26 +97,27 @@ extension PacketFields {
   }
 
   @inlinable package mutating func readTransport(_ bytes: RawSpan) {
-    let count = bytes.byteCount
+    let least: Int
     switch (protocolNumber, version) {
-    case (6, _):
-      guard count >= 20 else { return }
-      tcpFlags = bytes.integer(at: 13)
-    case (17, _), (136, _):
-      guard count >= 8 else { return }
-    case (132, _):
-      guard count >= 12 else { return }
-    case (1, 4), (58, 6):
-      guard count >= 4 else { return }
+    case (6, _): least = 20
+    case (17, _), (136, _): least = 8
+    case (132, _): least = 12
+    case (1, 4), (58, 6): least = 4
+    default: return
+    }
+    guard bytes.byteCount >= least else {
+      self = PacketFields()
+      return
+    }
+    if least == 4 {
       icmpType = bytes.integer(at: 0)
       icmpCode = bytes.integer(at: 1)
       transport = .icmp
-      return
-    default:
-      return
+    } else {
+      sourcePort = bytes.integer(at: 0)
+      destinationPort = bytes.integer(at: 2)
+      if protocolNumber == 6 { tcpFlags = bytes.integer(at: 13) }
+      transport = .ports
     }
-    sourcePort = bytes.integer(at: 0)
-    destinationPort = bytes.integer(at: 2)
-    transport = .ports
   }
 }

@@ -1,11 +1,11 @@
 /// What the rule language asks of a packet, read once from its bytes.
 ///
-/// Parsing never fails: a packet cut short or without a readable header yields `isReadable == false`,
-/// and a transport header that is not there (a later fragment, a cut packet) leaves `transport` at `.none`.
+/// Parsing never fails: a packet cut short or without a readable header yields `isReadable == false`, and where
+/// there is no transport header to read (a later fragment, another protocol) `transport` stays `.none`.
 /// All integers are in host byte order.
 package struct PacketFields: Sendable, BitwiseCopyable {
   package enum Transport: UInt8, Sendable, BitwiseCopyable {
-    /// No transport header can be read.
+    /// There is no transport header to read.
     case none
     /// `sourcePort` and `destinationPort` are valid.
     case ports

@@ -18,7 +18,7 @@ extension MutableRawSpan {
 
 extension RawSpan {
   /// A copy.
-  public var byteArray: [UInt8] { (0..<byteCount).map { integer(at: $0) } }
+  public var byteArray: [UInt8] { unsafe withUnsafeBytes { unsafe Array($0) } }
 }
 
 extension MutableRawSpan {

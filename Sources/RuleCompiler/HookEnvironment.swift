@@ -1,4 +1,5 @@
 package import BPF
+import DivertWire
 package import Firewall
 package import Kernel
 
@@ -8,76 +9,122 @@ package struct HookMaps: ~Copyable, Sendable {
   package var counters: Map
   /// By ``HookEvent``: a 64-bit count.
   package let events: Map
-  /// By divert port: the interface index of its link, 0 where nobody has bound the port.
+  /// By divert port: ``HookPort``.
   package let ports: Map
   /// The local IPv4 addresses, 4 bytes in network order.
   package let local4: Map
   /// The local IPv6 addresses, 16 bytes in network order.
   package let local6: Map
+  /// The broadcast addresses of this host's networks, 4 bytes in network order.
+  package let broadcast4: Map
   /// By interface index: ``HookInterface``.
   package let interfaces: Map
-  /// By socket cookie: ``SocketRights``, of the sockets that divertd made.
+  /// By socket cookie: ``HookSocket``, of the sockets that divertd made.
   package let sockets: Map
+  /// By slot: a 64-bit count for each `SocketCount`. Programs map it to learn why a packet was refused.
+  package let socketCounts: Map
+
+  /// Sockets that may exist at the same time.
+  package static let socketCapacity = 16384
 
   package init(ruleCapacity: Int, interfaceCapacity: Int = 4096) throws(SystemError) {
     // All or none: a value that owns descriptors cannot be half made.
     let counters = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: ruleCapacity)
     let events = try Map("divert_events", .perCPUArray, valueSize: 8, capacity: HookEvent.allCases.count)
-    let ports = try Map("divert_ports", .array, valueSize: 4, capacity: 65536)
+    let ports = try Map("divert_ports", .array, valueSize: MemoryLayout<HookPort>.size, capacity: 65536)
     let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
     let local6 = try Map("divert_local6", .hash, keySize: 16, valueSize: 1, capacity: 65536)
-    let interfaces = try Map("divert_devices", .hash, keySize: 4, valueSize: 8, capacity: interfaceCapacity)
-    let sockets = try Map("divert_sockets", .hash, keySize: 8, valueSize: 4, capacity: 65536)
+    let broadcast4 = try Map("divert_broad4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
+    let interfaces = try Map(
+      "divert_devices", .hash, keySize: 4, valueSize: MemoryLayout<HookInterface>.size,
+      capacity: interfaceCapacity)
+    let sockets = try Map(
+      "divert_sockets", .hash, keySize: 8, valueSize: MemoryLayout<HookSocket>.size,
+      capacity: Self.socketCapacity)
+    let socketCounts = try Map(
+      "divert_counts", .array, valueSize: SocketCount.slotSize, capacity: Self.socketCapacity,
+      isMappable: true)
+    try socketCounts.freeze()
     self.counters = counters
     self.events = events
     self.ports = ports
     self.local4 = local4
     self.local6 = local6
+    self.broadcast4 = broadcast4
     self.interfaces = interfaces
     self.sockets = sockets
+    self.socketCounts = socketCounts
   }
 }
 
-/// What happened to packets in the kernel, counted by the hooks.
+/// What happened to packets in the kernel, counted by the hooks; what was diverted is counted by port
+/// (``HookPort``), and what was written by socket (`SocketCount`).
 package enum HookEvent: UInt32, CaseIterable, Sendable {
-  /// Given to a link by `divert`.
-  case diverted
-  /// Copied to a link by `tee`.
-  case teed
   /// Nobody has bound the port: a diverted packet dropped, or a tee's copy not made.
   case noPort
   /// Sent to divertd for judgement.
   case upcall
   /// More passes than ``FrameHeader/passLimit``.
   case looped
-  case reinjectedIncoming
-  case reinjectedOutgoing
   /// Written by divertd to a client.
   case delivered
   /// A frame on a link that is neither from our hooks nor from a socket of ours.
   case stranger
-  /// A frame with a header that makes no sense.
-  case badFrame
-  /// Written as incoming on an interface that does not exist or carries no hook.
-  case noInterface
-  /// Written as outgoing, and no route leads there.
-  case noRoute
-  /// Written as outgoing and larger than the route's MTU.
-  case tooBig
   /// A header that makes no sense: denied before any rule.
   case unreadable
 }
 
-/// What a hook has to know about an interface, 8 bytes.
+/// What a hook has to know about an interface, 12 bytes.
 package struct HookInterface: BitwiseCopyable, Sendable {
   package var address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   package var flags: UInt16
+  package var mtu: UInt32
 
   package static let loopback: UInt16 = 1
 
-  package init(address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), isLoopback: Bool) {
+  package init(address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), mtu: UInt32, isLoopback: Bool) {
     self.address = address
+    self.mtu = mtu
     self.flags = isLoopback ? Self.loopback : 0
+  }
+
+  enum Offset {
+    static let address = 0
+    static let flags = 6
+    static let mtu = 8
+  }
+}
+
+/// What a hook has to know about a divert port, 24 bytes.
+package struct HookPort: BitwiseCopyable, Sendable {
+  /// The interface index of its link, 0 where nobody has bound the port.
+  package var link: UInt32
+  package var options: UInt32 = 0
+  /// Given to the link by `divert`, and copied to it by `tee`, since the port was bound.
+  package var diverted: UInt64 = 0
+  package var teed: UInt64 = 0
+
+  package init(link: UInt32) { self.link = link }
+
+  enum Offset {
+    static let link = 0
+    static let options = 4
+    static let diverted = 8
+    static let teed = 16
+  }
+}
+
+/// What a link's hook has to know about a socket, 8 bytes.
+package struct HookSocket: BitwiseCopyable, Sendable {
+  package var rights: SocketRights
+  /// Where it is counted in ``HookMaps/socketCounts``.
+  package var slot: UInt32
+
+  package init(rights: SocketRights, slot: UInt32) { (self.rights, self.slot) = (rights, slot) }
+
+  enum Offset {
+    static let rights = 0
+    static let slot = 4
   }
 }
 

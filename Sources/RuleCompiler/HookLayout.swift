@@ -1,4 +1,5 @@
 import BPF
+import DivertWire
 import Kernel
 
 /// Offsets in `struct __sk_buff` (linux/bpf.h), the context of a hook program.
@@ -17,7 +18,8 @@ enum Context {
 
 /// The mark that the link's hook leaves in the context's words, for the rule hook that sees the packet next.
 ///
-/// Words 0 and 1 are the secret; word 2 is tag, passes and flags; word 3 the receive interface. These words
+/// Words 0 and 1 are the secret; word 2 is tag, passes and flags; word 3 the receive interface; word 4 the slot of the
+/// socket that wrote the packet. These words
 /// survive redirection to ingress and egress, an unresolved neighbour and the loopback device, and nobody
 /// clears them on fresh packets: without the secret, they mean nothing.
 enum Mark {
@@ -64,6 +66,10 @@ enum Frame {
   static let time = -160
   /// 1 for a packet that carried a mark: a client's or divertd's socket has written it.
   static let reinjected = -164
+  /// 40 bytes: the IPv4 header's options, zero behind their end.
+  static let options = -208
+  /// Of the socket that has written the packet.
+  static let writerSlot = -168
   static let tcpFlags = -44
   /// 0 for what is no later fragment; else the offset, in units that depend on the version.
   static let fragmentOffset = -48
@@ -92,6 +98,16 @@ extension Assembler {
     jump64(if: .r0, .equal, 0, to: missing)
     move(.r1, 1)
     atomicAdd64(.r1, to: .r0, 0)
+    place(missing)
+  }
+
+  /// Adds one to a count of the socket whose slot lies on the stack; changes r0...r5.
+  mutating func count(_ count: SocketCount, ofSlot slot: Int, _ maps: borrowing HookMaps) {
+    lookUp(maps.socketCounts, key: slot)
+    let missing = makeLabel()
+    jump64(if: .r0, .equal, 0, to: missing)
+    move(.r1, 1)
+    atomicAdd64(.r1, to: .r0, count.rawValue * 8)
     place(missing)
   }
 

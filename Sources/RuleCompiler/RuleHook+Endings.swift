@@ -12,6 +12,11 @@ extension RuleHook {
     let gone = assembler.makeLabel()
     assembler.place(deny)
     countRule(maps)
+    if isOutgoing {
+      assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+      assembler.jump(if: .r1, .equal, 0, to: gone)
+      assembler.count(.denied, ofSlot: Frame.writerSlot, maps)
+    }
     assembler.jump(to: gone)
     assembler.place(refuse)
     assembler.count(.unreadable, maps, key: Frame.key)
@@ -27,8 +32,7 @@ extension RuleHook {
     countRule(maps)
     assembler.load(.word, .r1, from: .r10, Frame.passes)
     assembler.jump(if: .r1, .greaterOrEqual, UInt32(FrameHeader.passLimit), to: looped)
-    loadLink(otherwise: nobody, maps)
-    assembler.count(.diverted, maps, key: Frame.key)
+    loadLink(counting: HookPort.Offset.diverted, otherwise: nobody, maps)
     buildFrameHeader(.diverted)
     assembler.jump(to: handOver)
 
@@ -74,8 +78,7 @@ extension RuleHook {
     assembler.storeKey(UInt32(port), at: Frame.port)
     assembler.store(.word, value: UInt32(ruleNumber), to: .r10, Frame.tag)
     assembler.store(.doubleword, .r7, to: .r10, Frame.time)
-    loadLink(otherwise: nobody, maps)
-    assembler.count(.teed, maps, key: Frame.key)
+    loadLink(counting: HookPort.Offset.teed, otherwise: nobody, maps)
     buildFrameHeader(.diverted, flags: .tee)
     assembler.loadBytes(at: 0, count: 12, to: Frame.linkHeader)
     assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
@@ -93,12 +96,16 @@ extension RuleHook {
     assembler.load(.doubleword, .r7, from: .r10, Frame.time)
   }
 
-  /// r7 = the link of the port on the stack.
-  private mutating func loadLink(otherwise nobody: Label, _ maps: borrowing HookMaps) {
+  /// r7 = the link of the port on the stack, whose count at an offset grows by one.
+  private mutating func loadLink(
+    counting count: Int, otherwise nobody: Label, _ maps: borrowing HookMaps
+  ) {
     assembler.lookUp(maps.ports, key: Frame.port)
     assembler.jump64(if: .r0, .equal, 0, to: nobody)
-    assembler.load(.word, .r7, from: .r0, 0)
+    assembler.load(.word, .r7, from: .r0, HookPort.Offset.link)
     assembler.jump(if: .r7, .equal, 0, to: nobody)
+    assembler.move(.r1, 1)
+    assembler.atomicAdd64(.r1, to: .r0, count)
   }
 
   /// ``FrameHeader`` at `Frame.frameHeader`, byte for byte.

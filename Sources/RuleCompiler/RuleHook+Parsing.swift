@@ -1,11 +1,12 @@
 import BPF
+import DivertWire
 
 /// Reading the packet: the same fields, under the same conditions, as ``PacketFields/init(parsing:)``.
 extension RuleHook {
   /// IPv6 extension headers that are read past; a packet with more is judged in user space.
   private static var extensionHeaderLimit: Int { 8 }
 
-  mutating func parse() {
+  mutating func parse(_ maps: borrowing HookMaps) {
     let start = environment.linkHeaderLength
     let version4 = assembler.makeLabel()
     let version6 = assembler.makeLabel()
@@ -26,7 +27,7 @@ extension RuleHook {
     assembler.jump(to: letGo)
 
     assembler.place(version4)
-    readIPv4(start, transport: transport, done: done)
+    readIPv4(start, transport: transport, done: done, maps)
     assembler.place(version6)
     readIPv6(start, transport: transport, done: done)
     assembler.place(transport)
@@ -36,7 +37,9 @@ extension RuleHook {
   }
 
   /// RFC 791 §3.1.
-  private mutating func readIPv4(_ start: Int, transport: Label, done: Label) {
+  private mutating func readIPv4(
+    _ start: Int, transport: Label, done: Label, _ maps: borrowing HookMaps
+  ) {
     assembler.store(.word, value: 4, to: .r10, Frame.version)
     assembler.loadBytes(at: start, count: 20, to: Frame.header)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)
@@ -47,6 +50,7 @@ extension RuleHook {
     assembler.calculate(.and, .r3, 0x0f)
     assembler.calculate(.shiftLeft, .r3, 2)
     assembler.jump(if: .r3, .less, 20, to: refuse)
+    if !isOutgoing { requireHeaderChecksum(start, maps) }
     assembler.load(.halfword, .r2, from: .r10, Frame.header + 2)
     assembler.swapBigEndian(.r2, bits: 16)
     readLengthOfGiant(.r2, start)
@@ -70,6 +74,48 @@ extension RuleHook {
     assembler.store(.word, .r3, to: .r10, Frame.transportStart)
     assembler.jump(if: .r4, .notEqual, 0, to: done)
     assembler.jump(to: transport)
+  }
+
+  /// RFC 1122 §3.2.1.2: a packet that came in with a wrong header checksum is discarded, before any rule. The header's
+  /// length is in r3; changes r0...r5 but r3.
+  private mutating func requireHeaderChecksum(_ start: Int, _ maps: borrowing HookMaps) {
+    let (plain, fine, fresh) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
+    for offset in stride(from: 0, to: 40, by: 8) {
+      assembler.store(.doubleword, value: 0, to: .r10, Frame.options + offset)
+    }
+    assembler.store(.word, .r3, to: .r10, Frame.transportStart)
+    assembler.move32(.r4, .r3)
+    assembler.calculate(.subtract, .r4, 20)
+    assembler.jump(if: .r4, .equal, 0, to: plain)
+    assembler.jump(if: .r4, .greater, 40, to: refuse)
+    assembler.move(.r1, .r6)
+    assembler.move(.r2, Int32(start + 20))
+    assembler.move(.r3, .r10)
+    assembler.calculate64(.add, .r3, Int32(Frame.options))
+    assembler.call(.loadBytes)
+    assembler.jump(if: .r0, .notEqual, 0, to: refuse)
+    assembler.place(plain)
+    assembler.move(.r1, 0)
+    let words = stride(from: Frame.header, to: Frame.header + 20, by: 2)
+    let options = stride(from: Frame.options, to: Frame.options + 40, by: 2)
+    for offset in Array(words) + Array(options) {
+      assembler.load(.halfword, .r2, from: .r10, offset)
+      assembler.calculate(.add, .r1, .r2)
+    }
+    for _ in 0..<2 {
+      assembler.move32(.r2, .r1)
+      assembler.calculate(.shiftRight, .r2, 16)
+      assembler.calculate(.and, .r1, 0xffff)
+      assembler.calculate(.add, .r1, .r2)
+    }
+    assembler.jump(if: .r1, .equal, 0xffff, to: fine)
+    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.jump(if: .r1, .equal, 0, to: fresh)
+    assembler.count(.badChecksum, ofSlot: Frame.writerSlot, maps)
+    assembler.place(fresh)
+    assembler.jump(to: refuse)
+    assembler.place(fine)
+    assembler.load(.word, .r3, from: .r10, Frame.transportStart)
   }
 
   /// RFC 8200 §3 and §4.
@@ -101,23 +147,23 @@ extension RuleHook {
       assembler.jump(to: transport)
 
       assembler.place(authentication)
-      loadExtensionHeader(cutShort: done)
+      loadExtensionHeader()
       assembler.calculate(.add, .r3, 2)
       assembler.calculate(.shiftLeft, .r3, 2)
-      skipExtensionHeader(cutShort: done)
+      skipExtensionHeader()
       assembler.jump(to: next)
 
       assembler.place(units)
-      loadExtensionHeader(cutShort: done)
+      loadExtensionHeader()
       assembler.calculate(.add, .r3, 1)
       assembler.calculate(.shiftLeft, .r3, 3)
-      skipExtensionHeader(cutShort: done)
+      skipExtensionHeader()
       assembler.jump(to: next)
 
       assembler.place(fragment)
-      loadExtensionHeader(cutShort: done)
+      loadExtensionHeader()
       assembler.move(.r3, 8)
-      skipExtensionHeader(cutShort: done)
+      skipExtensionHeader()
       assembler.load(.halfword, .r4, from: .r10, Frame.transport + 2)
       assembler.swapBigEndian(.r4, bits: 16)
       assembler.calculate(.and, .r4, 0xfff8)
@@ -133,17 +179,17 @@ extension RuleHook {
   }
 
   /// The first four bytes of the extension header into `Frame.transport`, its length field into r3.
-  private mutating func loadExtensionHeader(cutShort: Label) {
+  private mutating func loadExtensionHeader() {
     assembler.load(.word, .r2, from: .r10, Frame.transportLength)
-    assembler.jump(if: .r2, .less, 8, to: cutShort)
-    loadTransport(count: 4, cutShort: cutShort)
+    assembler.jump(if: .r2, .less, 8, to: refuse)
+    loadTransport(count: 4)
     assembler.load(.byte, .r3, from: .r10, Frame.transport + 1)
   }
 
   /// Moves on by the bytes in r3.
-  private mutating func skipExtensionHeader(cutShort: Label) {
+  private mutating func skipExtensionHeader() {
     assembler.load(.word, .r2, from: .r10, Frame.transportLength)
-    assembler.jump(if: .r2, .less, .r3, to: cutShort)
+    assembler.jump(if: .r2, .less, .r3, to: refuse)
     assembler.calculate(.subtract, .r2, .r3)
     assembler.store(.word, .r2, to: .r10, Frame.transportLength)
     assembler.load(.word, .r2, from: .r10, Frame.transportStart)
@@ -162,7 +208,7 @@ extension RuleHook {
       let other = assembler.makeLabel()
       assembler.jump(if: .r9, .notEqual, number, to: other)
       assembler.jump(if: .r2, .greaterOrEqual, size, to: number == 6 ? tcp : ports)
-      assembler.jump(to: done)
+      assembler.jump(to: refuse)
       assembler.place(other)
     }
     assembler.load(.word, .r1, from: .r10, Frame.version)
@@ -174,21 +220,21 @@ extension RuleHook {
     assembler.jump(if: .r1, .notEqual, 6, to: done)
 
     assembler.place(icmp)
-    assembler.jump(if: .r2, .less, 4, to: done)
-    loadTransport(count: 4, cutShort: done)
+    assembler.jump(if: .r2, .less, 4, to: refuse)
+    loadTransport(count: 4)
     assembler.load(.byte, .r1, from: .r10, Frame.transport)
     assembler.store(.word, .r1, to: .r10, Frame.icmpType)
     assembler.store(.word, value: TransportKind.icmp, to: .r10, Frame.transportKind)
     assembler.jump(to: done)
 
     assembler.place(tcp)
-    loadTransport(count: 14, cutShort: done)
+    loadTransport(count: 14)
     assembler.load(.byte, .r1, from: .r10, Frame.transport + 13)
     assembler.store(.word, .r1, to: .r10, Frame.tcpFlags)
     assembler.jump(to: loaded)
 
     assembler.place(ports)
-    loadTransport(count: 4, cutShort: done)
+    loadTransport(count: 4)
     assembler.place(loaded)
     for (offset, variable) in [(0, Frame.sourcePort), (2, Frame.destinationPort)] {
       assembler.load(.halfword, .r1, from: .r10, Frame.transport + offset)
@@ -264,13 +310,13 @@ extension RuleHook {
   }
 
   /// Bytes at `Frame.transportStart` to `Frame.transport`.
-  private mutating func loadTransport(count: Int, cutShort: Label) {
+  private mutating func loadTransport(count: Int) {
     assembler.move(.r1, .r6)
     assembler.load(.word, .r2, from: .r10, Frame.transportStart)
     assembler.move(.r3, .r10)
     assembler.calculate64(.add, .r3, Int32(Frame.transport))
     assembler.move(.r4, Int32(count))
     assembler.call(.loadBytes)
-    assembler.jump(if: .r0, .notEqual, 0, to: cutShort)
+    assembler.jump(if: .r0, .notEqual, 0, to: refuse)
   }
 }

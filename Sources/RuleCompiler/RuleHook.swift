@@ -30,7 +30,7 @@ package struct RuleHook: ~Copyable {
   ) throws(AssemblerError) -> [Instruction] {
     var hook = RuleHook(environment: environment, host: host)
     hook.entry(maps)
-    hook.parse()
+    hook.parse(maps)
     // The endings stand before the rules, so that conditional jumps reach them from the parser; rules use long ones.
     let rules = hook.assembler.makeLabel()
     hook.assembler.jump(to: rules)
@@ -87,6 +87,8 @@ package struct RuleHook: ~Copyable {
       assembler.load(.word, .r1, from: .r6, Context.word(3))
       assembler.store(.word, .r1, to: .r10, Frame.receiveInterface)
     }
+    assembler.load(.word, .r1, from: .r6, Context.word(4))
+    assembler.store(.word, .r1, to: .r10, Frame.writerSlot)
     assembler.clearMark()
     assembler.store(.word, value: 1, to: .r10, Frame.reinjected)
     assembler.jump(if: .r7, .anyBitSet, Mark.judged, to: letGo)

@@ -15,6 +15,8 @@ struct HostState: Sendable {
   let forwards: Bool
   var received: [[UInt8]] = []
   var counters = SimulatedCounters()
+  /// Packets that came in with a wrong header checksum, which ``SimulatedCounters/badHeader`` counts, too.
+  var badChecksums: UInt64 = 0
   /// What has been transmitted on a wire, or on loopback, and is yet to arrive.
   var outbox: [Transit] = []
 

@@ -30,14 +30,16 @@ extension HostState {
   }
 
   /// The packet without what a link has padded it with, or nil if IP drops it.
-  private func checked(_ packet: [UInt8], on interface: UInt32) -> [UInt8]? {
+  private mutating func checked(_ packet: [UInt8], on interface: UInt32) -> [UInt8]? {
     let fields = PacketFields(parsing: packet.rawSpan)
     guard fields.isReadable, Int(fields.length) <= packet.count else { return nil }
     if fields.version == 4 {
       let headerLength = Int(packet[0] & 15) * 4
-      guard headerLength >= 20, headerLength <= Int(fields.length),
-        Checksum.of(packet.rawSpan.extracting(first: headerLength)) == 0
-      else { return nil }
+      guard headerLength >= 20, headerLength <= Int(fields.length) else { return nil }
+      guard Checksum.of(packet.rawSpan.extracting(first: headerLength)) == 0 else {
+        badChecksums += 1
+        return nil
+      }
       let fromOrToLoopback =
         HostAddress(fields.source4).isLoopback || HostAddress(fields.destination4).isLoopback
       guard !fromOrToLoopback || interface == Self.loopback else { return nil }

@@ -15,22 +15,38 @@ extension SimulatedHost: DivertHost {
       if let port { return try state.bind(port, end) }
       return 0
     }
+    let socket = SimulatedSocket(host: self, end: end)
     return DivertChannel(
-      descriptor: pair.client, way: .call(SimulatedSocket(host: self, end: end)), port: bound,
-      interfaces: self)
+      descriptor: pair.client, way: .call(socket), port: bound, counts: socket, interfaces: self)
   }
 }
 
 /// A socket's way back into its host.
-final class SimulatedSocket: InProcessHost {
+final class SimulatedSocket: InProcessHost, WriteCounts {
   private let host: SimulatedHost
   private let end: SocketEnd
+  private let counts = InlineArray<16, Atomic<UInt64>> { _ in Atomic(0) }
 
   init(host: SimulatedHost, end: SocketEnd) { (self.host, self.end) = (host, end) }
 
   func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt {
-    host.perform { $0.reinject(packet, header) }
+    host.perform { state in
+      let before = (state.engine.counters, state.badChecksums)
+      let code = state.reinject(packet, header)
+      let after = state.engine.counters
+      count(.reinjectedIncoming, after.reinjectedIncoming - before.0.reinjectedIncoming)
+      count(.reinjectedOutgoing, after.reinjectedOutgoing - before.0.reinjectedOutgoing)
+      count(.badChecksum, state.badChecksums - before.1)
+      if let refusal = SocketCount.allCases.first(where: { $0.code == code }) { count(refusal, 1) }
+      return code
+    }
   }
+
+  private func count(_ count: SocketCount, _ growth: UInt64) {
+    counts[count.rawValue].wrappingAdd(growth, ordering: .relaxed)
+  }
+
+  subscript(count: SocketCount) -> UInt64 { counts[count.rawValue].load(ordering: .relaxed) }
 
   func setReceiveBuffer(_ bytes: Int) throws(SystemError) { try end.setReceiveBuffer(bytes) }
 

@@ -17,7 +17,7 @@ extension SimulatedHost {
   public func ipfw(_ command: String) throws(SimulationError) -> String {
     let result: CommandResult
     do throws(RuleError) {
-      var call = try IpfwInvocation(command.split { $0.isWhitespace }.map(String.init))
+      var call = try IpfwInvocation(arguments: command.split { $0.isWhitespace }.map(String.init))
       call.force()
       result = state.withLock { call.execute(on: &$0.engine) }
     } catch {

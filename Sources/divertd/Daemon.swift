@@ -163,7 +163,14 @@ struct Daemon: ~Copyable {
       case .ipfw(let words):
         let result = ipfw(words, client)
         return client.send(.result(status: result.status, output: result.output, errors: result.errors))
-      case .opened, .bound, .result, .failed:
+      case .counts:
+        guard let socket = client.takeDescriptor() else {
+          throw SystemError("count a socket's packets", code: EBADF)
+        }
+        let (slot, number) = try host.counts(of: socket)
+        let counts = Descriptor(owning: number)
+        return client.send(.counted(slot: slot), descriptor: counts.number)
+      case .opened, .bound, .counted, .result, .failed:
         return false
       }
     } catch {
@@ -178,7 +185,6 @@ struct Daemon: ~Copyable {
     }
     do throws(RuleError) {
       let call = try IpfwInvocation(words)
-      if case .file = call.job { throw RuleError("a file is read by ipfw, not by divertd", .usage) }
       var rules = EnforcedRules(host: host)
       return call.execute(on: &rules)
     } catch {

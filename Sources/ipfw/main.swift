@@ -38,14 +38,18 @@ func isSure() -> Bool {
 }
 
 func run(_ arguments: [String]) throws(RuleError) -> CommandResult {
-  var call = try IpfwInvocation(arguments)
+  var call = try IpfwInvocation(arguments: arguments)
   if isatty(STDIN_FILENO) == 0 { call.force() }
-  if case .file(let path) = call.job { call.use(text: try TextFile.read(path)) }
+  if case .file(let path, let preprocessor) = call.job {
+    call.use(text: preprocessor.isEmpty ? try TextFile.read(path) : try text(of: path, through: preprocessor))
+  }
+  call.resolveHosts(address)
   if call.flags.isTest || call.flags.asksForHelp || call.flags.asksForVersion {
     var nowhere = DetachedRules(RuleSet(default: .allow))
     return call.execute(on: &nowhere)
   }
-  if call.needsConfirmation && !isSure() { return CommandResult() }
+  call.confirmFlushes(isSure)
+  if call.job == .lines([]) { return CommandResult() }
   return try send(call.words)
 }
 

@@ -104,7 +104,6 @@ struct DivertSocketTests {
     let frame = try #require(link.receive())
     #expect(frame == hex("07d0 0064 00000003 04 03 02 01 0800") + Self.echo)
     #expect(link.receive() == nil)
-    #expect(socket.statistics.reinjected == 1)
   }
 
   @Test func `a batch is written back without what was dropped`() throws {
@@ -173,7 +172,7 @@ struct DivertSocketTests {
     #expect(code(Self.echo, looped) == nil)
     looped.passes = 16
     #expect(code(Self.echo, looped) == ELOOP)
-    #expect(socket.statistics.refused == 9 && socket.statistics.reinjected == 1)
+    #expect(socket.statistics.refused == 9)
     #expect(link.receive() != nil && link.receive() == nil)
   }
 

@@ -7,6 +7,7 @@ struct ControlMessageTests {
   static let examples: [ControlMessage] = [
     .open, .bind(port: 2000), .bound(port: 2000, link: 7), .ipfw(words: ["list"]),
     .result(status: 0, output: "ok.\n", errors: ""), .failed(code: 98, text: "bind divert port 2000"),
+    .counts, .counted(slot: 3),
   ]
 
   @Test func `the page's examples are what is sent and read`() throws {

@@ -112,6 +112,21 @@ struct IpfwCommandsTests {
     Row(["zero", "65535"], out: "Entry 65535 cleared.\n", cleared: [0]),
     Row(["zero", "abc"], err: "ipfw: invalid rule number ``abc''\n", 64),
     Row(["zero", "99999"], err: "ipfw: invalid rule number 99999\n", 65),
+    Row(
+      ["zero", "100", "abc"], out: "Entry 100 cleared.\n", err: "ipfw: invalid rule number ``abc''\n", 64,
+      cleared: [1]),
+    Row(["-n", "zero"], out: "Accounting cleared.\n"),
+    Row(["-n", "zero", "100"], out: "Entry 100 not found\n", 69),
+    // resetlog
+    Row(["resetlog"], out: "Logging counts reset.\n"), Row(["-q", "resetlog"]),
+    Row(["resetlog", "200"], out: "Entry 200 logging count reset.\n"),
+    Row(["-q", "resetlog", "200"]),
+    Row(["resetlog", "1", "100"], out: "Entry 1 not found\nEntry 100 logging count reset.\n", 69),
+    Row(["resetlog", "abc"], err: "ipfw: invalid rule number ``abc''\n", 64),
+    Row(
+      ["resetl", "99999"],
+      err: "ipfw: DEPRECATED: 'resetl' matched 'resetlog' as a sub-string\nipfw: invalid rule number 99999\n",
+      65),
     // lines of a file
     Row(
       ["--lines", "add 300 deny in", "", "# nothing", "  -q add 400 deny out # quiet", "zero 300"],
@@ -126,7 +141,7 @@ struct IpfwCommandsTests {
       ["-f", "--lines", "flush", "delete 5", "add allow out"],
       out: "Flushed all rules.\n00100 allow out\n", err: "Line 2: rule 5 not found\n", left: 2, cleared: [1]),
     Row(["--lines", "delete 5", "add allow out"], err: "Line 1: rule 5 not found\n", 69),
-    Row(["--lines", "/etc/rules"], err: "Line 1: bad command `/etc/rules'\n", 64),
+    Row(["--lines", "/etc/rules", ""], err: "Line 1: bad command `/etc/rules'\n", 64),
     Row(["/nonexistent/rules"], err: "ipfw: pathname: /nonexistent/rules: No such file or directory\n", 64),
     // whole or not at all
     Row(
@@ -148,10 +163,16 @@ struct IpfwCommandsTests {
       err: "ipfw: illegal option -- x\nusage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details\n",
       64),
     Row(["frobnicate"], err: "ipfw: bad command `frobnicate'\n", 64),
-    Row(["-p", "cpp", "/rules"], err: "ipfw: not supported yet: -p\n", 69),
+    Row(["100", "list"], out: "00100 divert 2000 icmp from any to any in icmptypes 8\n"),
+    Row(["--", "list", "65535"], out: "65535 deny ip from any to any\n"),
+    Row(["--", "-q"], err: "ipfw: bad command `-q'\n", 64),
+    Row(["-p", "cpp", "list"], err: "ipfw: An absolute pathname must be used with -p option.\n", 64),
+    Row(["-p", "/rules"], err: "ipfw: no filename argument\n", 64),
+    Row(["-a", "/rules"], err: "ipfw: bad arguments, for usage summary ``ipfw''\n", 64),
+    Row(["add", "allow", "in", "//", "/rules"], err: "ipfw: extraneous filename arguments /rules\n", 64),
+    Row(["add allow in // /rules"], out: "00300 allow in // /rules\n", left: 5),
     Row(["table", "1", "list"], err: "ipfw: not supported yet: table\n", 69),
     Row(["nat", "1", "config"], err: "ipfw: not supported yet: nat\n", 69),
-    Row(["resetlog"], err: "ipfw: not supported yet: resetlog\n", 69),
     Row(["enable", "firewall"], err: "ipfw: not supported yet: enable\n", 69),
   ]
 
@@ -159,7 +180,7 @@ struct IpfwCommandsTests {
     var backend = Backend(try RuleFile.load(text: Self.rules, into: RuleSet(default: .deny), names: .builtIn))
     let result: CommandResult
     do throws(RuleError) {
-      result = try IpfwInvocation(row.words).execute(on: &backend, names: .builtIn)
+      result = try IpfwInvocation(arguments: row.words).execute(on: &backend, names: .builtIn)
     } catch {
       result = CommandResult(error)
     }
@@ -169,7 +190,8 @@ struct IpfwCommandsTests {
   }
 
   @Test(arguments: rows) func `a call survives being sent as words`(_ row: Row) throws {
-    guard let call = try? IpfwInvocation(row.words) else { return }
+    guard let call = try? IpfwInvocation(arguments: row.words) else { return }
+    if case .file = call.job { return }
     var again = try IpfwInvocation(call.words)
     #expect(again == call, sourceLocation: row.line)
     again.force()
@@ -178,12 +200,45 @@ struct IpfwCommandsTests {
   }
 
   @Test(arguments: [
-    (["flush"], true), (["-f", "flush"], false), (["-q", "flush"], false), (["-n", "flush"], false),
-    (["flus"], true), (["list"], false), (["--lines", "list", "flush"], true),
-    (["--lines", "-q flush"], false), (["-q", "--lines", "flush"], false), (["delete", "0"], false),
+    (["flush"], 1), (["-f", "flush"], 0), (["-q", "flush"], 0), (["-n", "flush"], 0), (["flus"], 1),
+    (["list"], 0),
+    (["set", "3", "flush"], 1), (["set", "3", "list"], 0),
+    (["--lines", "list", "flush", "# flush", "flush"], 2),
+    (["--lines", "-q flush"], 0), (["-q", "--lines", "flush"], 0), (["delete", "0"], 0),
   ])
-  func `only a flush asks first`(words: [String], asks: Bool) throws {
-    #expect(try IpfwInvocation(words).needsConfirmation == asks)
+  func `only a flush asks first`(words: [String], questions: Int) throws {
+    var asked = 0
+    var call = try IpfwInvocation(words)
+    let before = call
+    call.confirmFlushes {
+      asked += 1
+      return true
+    }
+    #expect(asked == questions)
+    #expect(call == before)
+  }
+
+  @Test func `a flush that nobody wants is left out, and the lines keep their numbers`() throws {
+    var call = try IpfwInvocation(["flush"])
+    call.confirmFlushes { false }
+    #expect(call.job == .lines([]))
+    var file = try IpfwInvocation(["--lines", "add 10 allow in", "flush", "set 3 flush", "frob"])
+    var answers = [false, true]
+    file.confirmFlushes { answers.removeFirst() }
+    #expect(file.job == .lines(["add 10 allow in", "", "set 3 flush", "frob"]))
+  }
+
+  @Test(arguments: [
+    (["-q", "-p", "m4", "-DX=1", "/rules"], ["m4", "-DX=1"]),
+    (["-qpcpp", "-P", "a b", "/rules"], ["cpp", "-P", "a b"]),
+    (["-cfNnqS", "/rules"], []),
+  ])
+  func `a file may have a preprocessor with arguments of its own`(words: [String], preprocessor: [String])
+    throws
+  {
+    let call = try IpfwInvocation(arguments: words)
+    #expect(call.job == .file("/rules", preprocessor: preprocessor))
+    #expect(call.flags.isQuiet)
   }
 
   @Test func `help and version are printed and end well`() throws {

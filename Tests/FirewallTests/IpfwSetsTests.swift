@@ -94,6 +94,8 @@ struct IpfwSetsTests {
     Row(["-f", "set", "31", "flush"], out: "Flushed all rules.\n", left: [start[0], start[1], start[2]]),
     Row(["set", "3", "zero", "200"], out: "Entry 200 cleared.\n"),
     Row(["set", "3", "zero", "100"], out: "Entry 100 not found\n", 69),
+    Row(["set", "3", "resetlog", "200"], out: "Entry 200 logging count reset.\n"),
+    Row(["set", "3", "resetlog", "100"], out: "Entry 100 not found\n", 69),
     // what does not go with a set
     Row(["set", "3", "add", "allow", "in"], err: "ipfw: bad command `add'\n", 64),
     Row(["set", "3", "set", "show"], err: "ipfw: bad command `set'\n", 64),
@@ -119,13 +121,6 @@ struct IpfwSetsTests {
         + " set \(entry.rule.set)"
     }
     #expect(left == row.left, sourceLocation: row.line)
-  }
-
-  @Test(arguments: [
-    (["set", "3", "flush"], true), (["set", "3", "list"], false), (["-q", "set", "3", "flush"], false),
-  ])
-  func `flushing a set asks, too`(words: [String], asks: Bool) throws {
-    #expect(try IpfwInvocation(words).needsConfirmation == asks)
   }
 
   @Test func `the rules of a disabled set are skipped, and a moved rule keeps its slot`() throws {

@@ -22,11 +22,12 @@ struct RuleFileTests {
 
   @Test(arguments: [
     ("add 100 allow in\n\nadd alow out", "Line 3: invalid action alow", Int32(65)),
+    ("resetlog", "Line 1: `resetlog' is nothing to load", 64),
     ("list", "Line 1: `list' is nothing to load", 64),
     ("add 65535 allow in", "Line 1: getsockopt(IP_FW_XADD): Invalid argument", 69),
     ("table 1 add 10.0.0.1", "Line 1: not supported yet: table", 69),
     ("frob", "Line 1: bad command `frob'", 64),
-    ("\r\n/etc/passwd", "Line 2: usage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details", 64),
+    ("\r\n/etc/passwd", "Line 2: bad command `/etc/passwd'", 64),
   ])
   func `a wrong line is named`(text: String, message: String, status: Int32) throws {
     let error = #expect(throws: RuleError.self) {

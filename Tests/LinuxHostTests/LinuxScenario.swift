@@ -24,8 +24,6 @@ final class LinuxScenario: ScenarioHost {
     daemon = try RunningDaemon(in: b, options)
   }
 
-  let saysWhyRefused = false
-
   @discardableResult
   func ipfw(_ command: String) throws -> String { try daemon.ipfw(command) }
 

@@ -22,7 +22,7 @@ struct HookPair: ~Copyable {
   }
 
   init(_ ruleSet: RuleSet, host: HostView, instructionLimit: Int = 40_000) throws {
-    let maps = try HookMaps(ruleCapacity: 16384)
+    let maps = try HookMaps(ruleCapacity: ruleSet.slotCount)
     for interface in host.interfaces {
       for address in interface.addresses4 { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
       for address in interface.addresses6 {
@@ -30,7 +30,7 @@ struct HookPair: ~Copyable {
           [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
       }
     }
-    for port: UInt32 in 2000...2003 { try maps.ports.update(port, UInt32(1)) }
+    for port: UInt32 in 2000...2003 { try maps.ports.update(port, HookPort(link: 1)) }
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
     environment.instructionLimit = instructionLimit
@@ -44,13 +44,25 @@ struct HookPair: ~Copyable {
     self.outgoing = outgoing
   }
 
-  func judge(_ packet: [UInt8], _ direction: Direction, after tag: UInt16, secret: UInt64 = Self.secret)
-    throws -> Outcome
-  {
+  /// What a rule has counted, on all CPUs together.
+  func counter(slot: Int) -> (packets: UInt64, bytes: UInt64) {
+    maps.counters.words(at: UInt32(slot)).reduce(into: (0, 0)) { sum, words in
+      sum.0 += words[0]
+      sum.1 += words[1]
+    }
+  }
+
+  /// - Parameter interface: For an outgoing packet, where it was received; 0: it was not.
+  func judge(
+    _ packet: [UInt8], _ direction: Direction, after tag: UInt16, receivedOn interface: UInt32 = 0,
+    secret: UInt64 = Self.secret
+  ) throws -> Outcome {
+    let packet = withHeaderChecksum(packet)
     let etherType: [UInt8] = (packet.first ?? 0) >> 4 == 6 ? [0x86, 0xdd] : [0x08, 0x00]
     var frame = [UInt8](repeating: 0, count: 12) + etherType + packet
-    // The kernel refuses test frames shorter than an IP header: as on a wire, short ones are padded.
-    if frame.count < 64 { frame += [UInt8](repeating: 0, count: 64 - frame.count) }
+    // The kernel refuses test frames shorter than an IP header.
+    let least = 14 + (etherType[0] == 0x86 ? 40 : 20)
+    if frame.count < least { frame += [UInt8](repeating: 0, count: least - frame.count) }
     var context = [UInt8](repeating: 0, count: 192)
     func store(_ value: UInt32, at offset: Int) {
       for byte in 0..<4 { context[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(byte))) }
@@ -59,6 +71,9 @@ struct HookPair: ~Copyable {
       store(UInt32(truncatingIfNeeded: secret), at: Context.word(0))
       store(UInt32(truncatingIfNeeded: secret >> 32), at: Context.word(1))
       store(UInt32(tag), at: Context.word(2))
+      store(interface, at: Context.word(3))
+    } else if direction == .outgoing {
+      store(interface, at: Context.ingressInterface)
     }
     store(1, at: Context.interface)
     let run: (result: UInt32, frame: [UInt8], context: [UInt8])
@@ -77,4 +92,17 @@ struct HookPair: ~Copyable {
     default: throw SystemError("understand the hook's answer \(run.result)", code: 22)
     }
   }
+}
+
+/// A packet that came in with a wrong one is dropped before any rule.
+private func withHeaderChecksum(_ packet: [UInt8]) -> [UInt8] {
+  guard packet.count >= 20, packet[0] >> 4 == 4 else { return packet }
+  let headerLength = Int(packet[0] & 15) * 4
+  guard headerLength >= 20, headerLength <= packet.count else { return packet }
+  var packet = packet
+  (packet[10], packet[11]) = (0, 0)
+  let header = Array(packet.prefix(headerLength))
+  let checksum = Checksum.of(header.span.bytes)
+  (packet[10], packet[11]) = (UInt8(checksum >> 8), UInt8(checksum & 0xff))
+  return packet
 }

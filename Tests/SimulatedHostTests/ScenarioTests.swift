@@ -20,8 +20,6 @@ struct SimulatedScenario: ScenarioHost {
     try c.addRoute(to: "default", on: "em0")
   }
 
-  let saysWhyRefused = true
-
   func ipfw(_ command: String) throws -> String { try b.ipfw(command) }
 
   func open(port: UInt16) throws(SystemError) -> DivertSocket { try DivertSocket(port: port, on: b) }

@@ -23,9 +23,6 @@ package protocol ScenarioHost {
   /// - Returns: How many pings were answered.
   func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int
 
-  /// Whether a program is told why a packet was refused that only routes and rules can refuse.
-  var saysWhyRefused: Bool { get }
-
   /// How many packets a rule of B has matched.
   func packets(countedBy rule: UInt16) throws -> UInt64
 }

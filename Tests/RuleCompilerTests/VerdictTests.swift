@@ -1,0 +1,29 @@
+import Firewall
+import Packets
+import TestSupport
+import Testing
+
+@testable import RuleCompiler
+
+/// The cases of the manual page, judged by the hooks in this kernel (BPF_PROG_TEST_RUN).
+struct VerdictTests {
+  @Test(arguments: VerdictCase.all) func `the hooks say what ipfw(8) says`(_ row: VerdictCase) throws {
+    let ruleSet = try row.ruleSet()
+    let place = VerdictPass(row.pass)
+    let packet = PacketText(row.packet)
+    let hooks = try HookPair(ruleSet, host: place.view)
+    let judged = try hooks.judge(
+      packet.bytes, place.pass.direction, after: place.tag, receivedOn: place.pass.receiveInterface)
+    let outcome: VerdictOutcome
+    switch judged {
+    case .allow: outcome = .allowed
+    case .gone: outcome = .gone
+    case .diverted(let port, let tag): outcome = .diverted(port: port, tag: tag)
+    case .upcall(let at):
+      Issue.record("sent up at \(at)")
+      return
+    }
+    let found = row.text(outcome, ruleSet, length: packet.length) { hooks.counter(slot: $0) }
+    #expect(found == row.verdict)
+  }
+}
