@@ -15,7 +15,6 @@ static struct sockaddr_in address(int family, int tag, uint32_t host, const char
 }
 
 static void opening(void) {
-  tell("socket of another type", socket(PF_INET, SOCK_SEQPACKET, 254));
   tell("socket", open_divert(SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
@@ -105,6 +104,31 @@ static void sending(int s) {
   tell("an address of one byte", sendto(s, packet, 28, 0, (struct sockaddr *)&to, 1));
 }
 
+// What routes and rules refuse: divert(4), "the usual errors possible when writing raw packets".
+static void sending_by_routes(int s) {
+  static const struct {
+    const char *what;
+    int size, fragmenting_forbidden;
+    uint32_t destination;
+  } rows[] = {
+      {"no route", 28, 0, 0xcb007109},
+      {"denied by a rule", 28, 0, 0xc000024d},
+      {"larger than the route takes", 1600, 1, 0xc0000201},
+      {"a neighbour", 28, 0, 0xc0000201},
+  };
+  static uint8_t packet[2048];
+  struct sockaddr_in to = address(AF_INET, 0, 0, "");
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    uint32_t source = htonl(0xc0000202), destination = htonl(rows[i].destination);
+    memset(packet, 0, sizeof packet);
+    packet[0] = 0x45, packet[2] = rows[i].size >> 8, packet[3] = rows[i].size;
+    packet[6] = rows[i].fragmenting_forbidden ? 0x40 : 0, packet[8] = 64, packet[9] = 17;
+    memcpy(packet + 12, &source, 4);
+    memcpy(packet + 16, &destination, 4);
+    tell(rows[i].what, sendto(s, packet, rows[i].size, 0, (struct sockaddr *)&to, sizeof to));
+  }
+}
+
 static void option(int s, const char *name, int level, int option, int value) {
   int back = -1;
   socklen_t size = sizeof back;
@@ -155,6 +179,7 @@ int errors(int port) {
   not_connected(s);
   without_address(s);
   sending(s);
+  sending_by_routes(s);
   options(s);
   if (setuid(65534) != 0) fail("setuid");
   tell("socket without privilege", open_divert(0));

@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "counts.h"
+
 // The calls go to the kernel itself: this library may be the one that answers to their names.
 #define kernel(call, ...)                                      \
   __extension__({                                              \
@@ -19,7 +21,15 @@
     result;                                                    \
   })
 
-enum { open_kind = 1, bind_kind = 2, opened_kind = 129, bound_kind = 130, failed_kind = 255 };
+enum kind {
+  open_kind = 1,
+  bind_kind = 2,
+  counts_kind = 4,
+  opened_kind = 129,
+  bound_kind = 130,
+  counted_kind = 132,
+  failed_kind = 255,
+};
 
 // MARK: Reaching divertd
 
@@ -94,45 +104,69 @@ static int receive(int connection, uint8_t *bytes, size_t size, int *descriptor)
   return 0;
 }
 
-// Length (4 bytes), kind (1), and what lies in front of any text.
-static int ask(int connection, const uint8_t *question, size_t size, int sent, uint8_t wanted, int *received) {
-  uint8_t answer[5], code[4];
-  if (send_question(connection, question, size, sent) != 0) return -1;
-  if (receive(connection, answer, sizeof answer, received) != 0) return -1;
-  if (answer[4] == wanted) return 0;
-  if (answer[4] == failed_kind && receive(connection, code, sizeof code, received) == 0)
+// A question, and an answer of the wanted kind: length (4 bytes), kind (1), `size` bytes, and perhaps a descriptor.
+struct exchange {
+  const uint8_t *question;
+  size_t question_size;
+  int sent;
+  enum kind wanted;
+  uint8_t answer[6];
+  size_t size;
+  int received;
+};
+
+static int ask(int connection, struct exchange *exchange) {
+  uint8_t head[5], code[4];
+  exchange->received = -1;
+  if (send_question(connection, exchange->question, exchange->question_size, exchange->sent) != 0) return -1;
+  if (receive(connection, head, sizeof head, &exchange->received) != 0) return -1;
+  if (head[4] == exchange->wanted) return receive(connection, exchange->answer, exchange->size, &exchange->received);
+  if (head[4] == failed_kind && receive(connection, code, sizeof code, &exchange->received) == 0)
     errno = code[2] << 8 | code[3];
   else
     errno = EPROTO;
   return -1;
 }
 
-// Asks and hangs up; divertd finds out by itself when a socket is gone.
-static int converse(const uint8_t *question, size_t size, int sent, uint8_t wanted, int *received) {
-  int connection = reach();
-  if (connection < 0) return -1;
-  int result = ask(connection, question, size, sent, wanted, received);
+static void hang_up(int connection) {
   int code = errno;
   kernel(close, connection);
   errno = code;
-  return result;
 }
 
-int control_open(void) {
+// Of a divertd that does not tell, errors are less clear; that is all.
+static uint16_t ask_for_counts(int connection, int socket) {
+  static const uint8_t question[] = {0, 0, 0, 1, counts_kind};
+  struct exchange counts = {
+      .question = question, .question_size = sizeof question, .sent = socket, .wanted = counted_kind, .size = 4};
+  if (ask(connection, &counts) != 0 || counts.received < 0) return counts_nowhere;
+  uint16_t slot = (uint16_t)(counts.answer[2] << 8 | counts.answer[3]);
+  counts_map(counts.received, slot);
+  kernel(close, counts.received);
+  return slot;
+}
+
+int control_open(uint16_t *slot) {
   static const uint8_t question[] = {0, 0, 0, 1, open_kind};
-  int socket = -1;
-  if (converse(question, sizeof question, -1, opened_kind, &socket) == 0) {
-    if (socket < 0) errno = EPROTO;
-    return socket;
-  }
-  int code = errno;
-  if (socket >= 0) kernel(close, socket);
-  errno = code;
-  return -1;
+  int connection = reach();
+  if (connection < 0) return -1;
+  struct exchange opening = {
+      .question = question, .question_size = sizeof question, .sent = -1, .wanted = opened_kind, .size = 4};
+  int result = ask(connection, &opening);
+  if (result == 0 && opening.received >= 0) *slot = ask_for_counts(connection, opening.received);
+  else if (result == 0) errno = EPROTO;
+  else if (opening.received >= 0) hang_up(opening.received), opening.received = -1;
+  hang_up(connection);
+  return opening.received;
 }
 
 int control_bind(int socket, uint16_t port) {
   const uint8_t question[] = {0, 0, 0, 3, bind_kind, port >> 8, port & 0xff};
-  int none = -1;
-  return converse(question, sizeof question, socket, bound_kind, &none);
+  int connection = reach();
+  if (connection < 0) return -1;
+  struct exchange binding = {
+      .question = question, .question_size = sizeof question, .sent = socket, .wanted = bound_kind, .size = 6};
+  int result = ask(connection, &binding);
+  hang_up(connection); // divertd finds out by itself when the socket is gone
+  return result;
 }

@@ -8,7 +8,7 @@
 #include "frame.h"
 
 enum {
-  filter_length = 9,
+  filter_length = 10,
   magic = 0x44495654, // "DIVT"
   version_offset = 11,
   operation_offset = 10,
@@ -18,6 +18,7 @@ int mark_attach(int socket, struct mark mark) {
   struct sock_filter filter[filter_length] = {
       BPF_STMT(BPF_LD | BPF_IMM, magic),
       BPF_STMT(BPF_LD | BPF_IMM, (uint32_t)mark.domain << 16 | mark.protocol),
+      BPF_STMT(BPF_LD | BPF_IMM, mark.slot),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, version_offset),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_version, 0, 3),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, operation_offset),
@@ -38,6 +39,6 @@ bool mark_read(int descriptor, struct mark *mark) {
   // Not by way of getsockopt(): this library may be the one that answers that.
   if (syscall(SYS_getsockopt, descriptor, SOL_SOCKET, SO_GET_FILTER, filter, &length) != 0) return false;
   if (length != filter_length || filter[0].code != (BPF_LD | BPF_IMM) || filter[0].k != magic) return false;
-  *mark = (struct mark){.domain = filter[1].k >> 16, .protocol = filter[1].k & 0xffff};
+  *mark = (struct mark){.domain = filter[1].k >> 16, .protocol = filter[1].k & 0xffff, .slot = (uint16_t)filter[2].k};
   return true;
 }

@@ -10,6 +10,7 @@
 
 struct mark {
   uint16_t domain, protocol; // as socket(2) was asked for it
+  uint16_t slot;             // where the hooks count what it writes
 };
 
 int mark_attach(int socket, struct mark mark);

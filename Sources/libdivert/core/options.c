@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "counts.h"
+#include "descriptors.h"
 #include "divert.h"
 #include "mark.h"
 
@@ -85,7 +87,17 @@ int divert_counters(int socket, struct divert_counters *counters) {
   uint32_t memory[SK_MEMINFO_VARS];
   socklen_t length = sizeof memory;
   if (get(socket, SOL_SOCKET, SO_MEMINFO, memory, &length) != 0) return -1;
-  counters->dropped = memory[SK_MEMINFO_DROPS];
-  counters->waiting = memory[SK_MEMINFO_RMEM_ALLOC];
+  uint16_t slot = counts_nowhere;
+  if (!descriptor_is_divert(socket, &slot)) return refuse(ENOTSOCK);
+  struct counts counts = counts_read(slot);
+  *counters = (struct divert_counters){
+      .dropped = memory[SK_MEMINFO_DROPS],
+      .waiting = memory[SK_MEMINFO_RMEM_ALLOC],
+      .incoming = counts.values[count_incoming],
+      .outgoing = counts.values[count_outgoing],
+      .bad_checksum = counts.values[count_bad_checksum],
+  };
+  for (int i = count_bad_frame; i <= count_denied; i++) counters->refused += counts.values[i];
+  counters->refused += counts.values[count_no_multicast_interface];
   return 0;
 }

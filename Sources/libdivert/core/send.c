@@ -7,6 +7,8 @@
 
 #include "address.h"
 #include "calls.h"
+#include "counts.h"
+#include "descriptors.h"
 #include "divert.h"
 
 enum { at_once = 16 };
@@ -31,12 +33,20 @@ static int prepare(int socket, const struct msghdr *message, uint8_t header[fram
   return code;
 }
 
-// The kernel has one answer for a frame that the link's hook drops, whatever the reason: ENOBUFS.
-static ssize_t tell(ssize_t count) { return count < frame_header_size ? count : count - frame_header_size; }
-
 static int refuse(int code) {
   errno = code;
   return -1;
+}
+
+// The kernel has one answer for a frame that a hook drops on its way out, ENOBUFS, and none for a packet that a rule
+// takes; the hooks count both.
+static ssize_t tell(ssize_t count, uint16_t slot, const struct counts *before) {
+  int error = errno;
+  if (count < 0 && error != ENOBUFS) return -1;
+  struct counts after = counts_read(slot);
+  int code = counts_reason(before, &after);
+  if (count < 0) return refuse(code != 0 ? code : ENOBUFS);
+  return code == EACCES ? refuse(code) : count - frame_header_size;
 }
 
 ssize_t divert_sendmsg(int socket, const struct msghdr *message, int flags) {
@@ -49,7 +59,10 @@ ssize_t divert_sendmsg(int socket, const struct msghdr *message, int flags) {
   memcpy(vector + 1, message->msg_iov, message->msg_iovlen * sizeof *vector);
   // Control data is thrown away, as BSD does.
   struct msghdr frame = {.msg_iov = vector, .msg_iovlen = message->msg_iovlen + 1};
-  return tell(kernel_sendmsg(socket, &frame, flags));
+  uint16_t slot = counts_nowhere;
+  descriptor_is_divert(socket, &slot);
+  struct counts before = counts_read(slot);
+  return tell(kernel_sendmsg(socket, &frame, flags), slot, &before);
 }
 
 ssize_t divert_sendto(int socket, const void *packet, size_t size, int flags, const struct sockaddr *address,
@@ -76,10 +89,12 @@ static int send_some(int socket, struct mmsghdr *messages, unsigned count, int f
     frames[ready].msg_hdr.msg_iovlen = 2;
     ready++;
   }
-  if (ready == 0) return 0;
+  // One by one they get errors of their own.
+  if (ready == 0 || (ready == 1 && *code == 0)) return 0;
   int went = kernel_sendmmsg(socket, frames, ready, flags);
   if (went < (int)ready) *code = 0;
-  for (int i = 0; i < went; i++) messages[i].msg_len = (unsigned)tell(frames[i].msg_len);
+  if (went < 0 && errno == ENOBUFS) return 0;
+  for (int i = 0; i < went; i++) messages[i].msg_len = frames[i].msg_len - frame_header_size;
   return went;
 }
 

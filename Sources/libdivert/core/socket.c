@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "descriptors.h"
 #include "divert.h"
 #include "mark.h"
 #include "options.h"
@@ -20,11 +21,8 @@
 #define kernel(call, ...) syscall(SYS_##call, __VA_ARGS__)
 
 bool divert_is_socket(int descriptor) {
-  struct mark mark;
-  int code = errno;
-  bool is = mark_read(descriptor, &mark);
-  errno = code;
-  return is;
+  uint16_t slot;
+  return descriptor_ask_kernel(descriptor, &slot);
 }
 
 // A new descriptor has the lowest number that is free: programs close 0 and count on it. The control connection had that.
@@ -46,9 +44,10 @@ int divert_socket(int domain, int type, int protocol) {
     errno = EPROTONOSUPPORT;
     return -1;
   }
-  int socket = control_open();
+  struct mark mark = {.domain = (uint16_t)domain, .protocol = (uint16_t)protocol};
+  int socket = control_open(&mark.slot);
   if (socket < 0) return -1;
-  if (mark_attach(socket, (struct mark){.domain = (uint16_t)domain, .protocol = (uint16_t)protocol}) != 0) {
+  if (mark_attach(socket, mark) != 0) {
     int code = errno;
     kernel(close, socket);
     errno = code;
@@ -56,7 +55,9 @@ int divert_socket(int domain, int type, int protocol) {
   }
   options_begin(socket);
   if (type & SOCK_NONBLOCK) kernel(fcntl, socket, F_SETFL, O_RDWR | O_NONBLOCK);
-  return lowest(socket, type & SOCK_CLOEXEC);
+  socket = lowest(socket, type & SOCK_CLOEXEC);
+  descriptor_forget(socket);
+  return socket;
 }
 
 // A bound socket is on a device that is called after its port.

@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#include "descriptors.h"
+#include "../core/descriptors.h"
 #include "next.h"
 
 // Not in every C library's headers.
@@ -55,7 +55,10 @@ int socket(int domain, int type, int protocol) {
 // the divert socket that it was given.
 enum { sol_xdp = 283 };
 
-static bool is_divert(int descriptor) { return descriptor_is_divert(descriptor); }
+static bool is_divert(int descriptor) {
+  uint16_t slot;
+  return descriptor_is_divert(descriptor, &slot);
+}
 
 static int becomes_xdp(int descriptor) {
   int domain = 0;

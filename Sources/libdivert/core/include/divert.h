@@ -32,8 +32,12 @@ int divert_getsockopt(int socket, int level, int option, void *value, socklen_t 
 int divert_setsockopt(int socket, int level, int option, const void *value, socklen_t length);
 
 struct divert_counters {
-  uint64_t dropped; /* packets that found the receive buffer full */
-  uint64_t waiting; /* bytes of the receive buffer in use, as the kernel counts them */
+  uint64_t dropped;      /* packets that found the receive buffer full */
+  uint64_t waiting;      /* bytes of the receive buffer in use, as the kernel counts them */
+  uint64_t incoming;     /* packets written that re-entered as incoming */
+  uint64_t outgoing;     /* packets written that re-entered as outgoing */
+  uint64_t refused;      /* packets written that the kernel refused */
+  uint64_t bad_checksum; /* packets written as incoming and dropped for their header checksum */
 };
 int divert_counters(int socket, struct divert_counters *counters);
 

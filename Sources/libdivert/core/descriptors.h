@@ -17,23 +17,33 @@ enum descriptor_state {
   descriptor_other,
   descriptor_divert,
   descriptor_ask, // unknown, and no answer is to be kept
-  descriptor_state_mask = 3,
-  descriptor_change = 4, // what is above the state counts changes: an answer from before one is not kept
 };
 
-enum { descriptor_count = 1 << 16 }; // numbers beyond are asked for each time
+// An entry is a state, of a divert socket the slot in which its packets are counted, and above that a count of changes:
+// an answer from before one is not kept.
+enum {
+  descriptor_state_bits = 2,
+  descriptor_slot_bits = 16,
+  descriptor_count = 1 << 16, // numbers beyond are asked for each time
+};
 
-extern _Atomic uint32_t descriptors[descriptor_count];
+extern _Atomic uint64_t descriptors[descriptor_count];
 
-bool descriptor_is_divert_slowly(int descriptor);
+static inline enum descriptor_state descriptor_state(uint64_t entry) {
+  return entry & ((1 << descriptor_state_bits) - 1);
+}
 
-static inline bool descriptor_is_divert(int descriptor) {
+bool descriptor_ask_kernel(int descriptor, uint16_t *slot);
+
+// Whether it is a divert socket, and where its packets are counted.
+static inline bool descriptor_is_divert(int descriptor, uint16_t *slot) {
   if ((unsigned)descriptor < descriptor_count) {
-    uint32_t entry = atomic_load_explicit(&descriptors[descriptor], memory_order_acquire);
-    if ((entry & descriptor_state_mask) == descriptor_other) return false;
-    if ((entry & descriptor_state_mask) == descriptor_divert) return true;
+    uint64_t entry = atomic_load_explicit(&descriptors[descriptor], memory_order_acquire);
+    if (descriptor_state(entry) == descriptor_other) return false;
+    *slot = (uint16_t)(entry >> descriptor_state_bits);
+    if (descriptor_state(entry) == descriptor_divert) return true;
   }
-  return descriptor_is_divert_slowly(descriptor);
+  return descriptor_ask_kernel(descriptor, slot);
 }
 
 // The number stands for something new.
