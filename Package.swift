@@ -86,6 +86,7 @@ let package = Package(
     tests(of: "Firewall", on: ["Packets", "TestSupport"]),
     tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
+    tests(of: "CDivert", on: ["DivertWire", "Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
     tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
@@ -95,7 +96,7 @@ let package = Package(
       of: "LinuxHost",
       on: [
         "BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
-        "Pings", "BSDClient", "DivertPreload",
+        "Pings", "BSDClient",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),

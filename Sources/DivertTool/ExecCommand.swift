@@ -59,7 +59,8 @@ struct ExecCommand: ParsableCommand {
     let name = "libdivert-preload.so"
     guard let place = places.first(where: { unsafe access("\($0)/\(name)", R_OK) == 0 }) else {
       throw SystemError(
-        "find \(name)", code: ENOENT, advice: "it is not in \(places.joined(separator: " or ")); install it again")
+        "find \(name)", code: ENOENT,
+        advice: "it is not in \(places.joined(separator: " or ")); install it again")
     }
     // The loader takes both for the end of a name.
     guard !place.contains(where: { $0 == ":" || $0 == " " }) else {

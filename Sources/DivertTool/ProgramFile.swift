@@ -14,7 +14,9 @@ struct ProgramFile {
     let candidates =
       name.contains("/")
       ? [name]
-      : path.split(separator: ":", omittingEmptySubsequences: false).map { $0.isEmpty ? name : "\($0)/\(name)" }
+      : path.split(separator: ":", omittingEmptySubsequences: false).map {
+        $0.isEmpty ? name : "\($0)/\(name)"
+      }
     var code = ENOENT
     for candidate in candidates {
       var status = stat()
@@ -43,13 +45,17 @@ struct ProgramFile {
     guard let image = ProgramImage(file) else { return nil }
     if !image.isOfThisMachine { return "it is built for another machine than `divert`" }
     if image.isGo {
-      return "it is a Go program, which calls the kernel without the C library; use the `tee` and `divert` rules "
+      return
+        "it is a Go program, which calls the kernel without the C library; use the `tee` and `divert` rules "
         + "with another program, or the divert(3) library by cgo"
     }
     guard let loader = image.loader else {
-      return "it is linked statically, and nothing can be loaded into it; link it dynamically, or with -ldivert"
+      return
+        "it is linked statically, and nothing can be loaded into it; link it dynamically, or with -ldivert"
     }
-    if loader.contains("ld-musl") { return "it is built for musl, and the library for glibc; build it for glibc" }
+    if loader.contains("ld-musl") {
+      return "it is built for musl, and the library for glibc; build it for glibc"
+    }
     return nil
   }
 
@@ -122,7 +128,10 @@ private struct ProgramImage {
   }
 
   private static func number(_ bytes: [UInt8], _ offset: Int, _ size: Int) -> Int {
-    Int(truncatingIfNeeded: bytes[offset..<offset + size].reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) })
+    Int(
+      truncatingIfNeeded: bytes[offset..<offset + size].reversed().reduce(0 as UInt64) {
+        $0 << 8 | UInt64($1)
+      })
   }
 }
 

@@ -6,17 +6,11 @@
 void *__libc_malloc(size_t size);
 static atomic_uint allocations;
 
-// An allocator of the program's own, which writes and reads as some do.
+// An allocator of the program's own, which calls write and read as some do.
 void *malloc(size_t size) {
-  static int ends[2] = {-1, -1};
-  static atomic_flag busy = ATOMIC_FLAG_INIT;
+  char byte = 'x';
   allocations++;
-  if (!atomic_flag_test_and_set(&busy)) {
-    char byte = 'x';
-    if (ends[0] < 0 && pipe(ends) != 0) abort();
-    if (write(ends[1], &byte, 1) != 1 || read(ends[0], &byte, 1) != 1) abort();
-    atomic_flag_clear(&busy);
-  }
+  if (write(-1, &byte, 1) != -1 || read(-1, &byte, 1) != -1) abort();
   return __libc_malloc(size);
 }
 
