@@ -30,7 +30,7 @@ format: ## Formats the sources
 check: ## Format, warnings, unsafe code outside the listed files
 	scripts/check
 
-install: ## Installs programs, systemd unit and documentation below PREFIX (/usr/local)
+install: ## Installs programs, libraries, systemd unit and documentation below PREFIX (/usr/local)
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divertd
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
@@ -38,10 +38,23 @@ install: ## Installs programs, systemd unit and documentation below PREFIX (/usr
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+	scripts/build-library .build/library
+	install -d $(DESTDIR)$(PREFIX)/include/netinet $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 Sources/libdivert/core/include/divert.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 Sources/libdivert/core/include/netinet/ip_divert.h $(DESTDIR)$(PREFIX)/include/netinet
+	install -m 644 .build/library/libdivert.a .build/library/libdivert.so.1 .build/library/libdivert-preload.so \
+	  $(DESTDIR)$(PREFIX)/lib
+	ln -sf libdivert.so.1 $(DESTDIR)$(PREFIX)/lib/libdivert.so
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/libdivert.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc
+	install -m 644 docs/man/divert.3 $(DESTDIR)$(PREFIX)/share/man/man3
 
 uninstall: ## Takes the installation back
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service \
+	  $(DESTDIR)$(PREFIX)/include/divert.h $(DESTDIR)$(PREFIX)/include/netinet/ip_divert.h \
+	  $(DESTDIR)$(PREFIX)/lib/libdivert.a $(DESTDIR)$(PREFIX)/lib/libdivert.so $(DESTDIR)$(PREFIX)/lib/libdivert.so.1 \
+	  $(DESTDIR)$(PREFIX)/lib/libdivert-preload.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc \
+	  $(DESTDIR)$(PREFIX)/share/man/man3/divert.3
 
 clean: ## Removes what was built
 	rm -rf .build

@@ -37,7 +37,7 @@ struct divert_counters {
   uint64_t incoming;     /* packets written that re-entered as incoming */
   uint64_t outgoing;     /* packets written that re-entered as outgoing */
   uint64_t refused;      /* packets written that the kernel refused */
-  uint64_t bad_checksum; /* packets written as incoming and dropped for their header checksum */
+  uint64_t bad_checksum; /* of the incoming, dropped for their header checksum */
 };
 int divert_counters(int socket, struct divert_counters *counters);
 
