@@ -84,17 +84,16 @@ struct CuttablePacket {
       try header.write(to: &span, payloadLength: data.count)
       return CuttablePacket(bytes: bytes, headerLength: header.length)
     }
-    // Hop-by-Hop, Destination Options, Routing stay in front, Destination Options without Routing do not.
-    let chains: [([UInt8], field: Int)] = [
-      ([17], 6), ([60, 17], 6), ([0, 17], 40), ([0, 60, 17], 40), ([43, 17], 40), ([0, 60, 43, 60, 17], 64),
-    ]
-    let (chain, field) = chains.randomElement(using: &random) ?? chains[0]
+    // Hop-by-Hop, and what leads to Routing, stay in front; Destination Options without Routing do not.
+    let chains: [[UInt8]] = [[17], [60, 17], [0, 17], [0, 60, 17], [43, 17], [0, 60, 43, 60, 17]]
+    let chain = chains.randomElement(using: &random) ?? chains[0]
     var headers: [UInt8] = []
-    var headerLength = 40
+    var (headerLength, field) = (40, 6)
     for (number, next) in zip(chain, chain.dropFirst()) {
+      let start = 40 + headers.count
       let extra = Int.random(in: 0...2, using: &random)
       headers += [next, UInt8(extra), 1, 4, 0, 0, 0, 0] + [UInt8](repeating: 0, count: extra * 8)
-      if number == 0 || number == 43 { headerLength = 40 + headers.count }
+      if number == 0 || number == 43 { (headerLength, field) = (40 + headers.count, start) }
     }
     var header = IPv6Header(
       source: IPv6Address(high: random.next(), low: random.next()),
@@ -104,14 +103,7 @@ struct CuttablePacket {
     var bytes = [UInt8](repeating: 0, count: 40) + headers + data
     var span = bytes.mutableRawSpan
     try header.write(to: &span, payloadLength: headers.count + data.count)
-    let last = field == 6 ? 6 : chain == [0, 60, 43, 60, 17] ? routingHeader(in: bytes) : 40
-    return CuttablePacket(bytes: bytes, headerLength: headerLength, nextHeaderField: last)
-  }
-
-  /// Where the third extension header begins.
-  private static func routingHeader(in packet: [UInt8]) -> Int {
-    let second = 40 + 8 + Int(packet[41]) * 8
-    return second + 8 + Int(packet[second + 1]) * 8
+    return CuttablePacket(bytes: bytes, headerLength: headerLength, nextHeaderField: field)
   }
 
   /// Well formed ones, copied into later fragments or not, a multiple of 4 bytes.

@@ -127,6 +127,17 @@ struct FragmentingTests {
       let coarse = try #require(cut, "\(note)")
       #expect(coarse.allSatisfy { $0.count <= mtu }, "\(note)")
       #expect((coarse.count == 1) == (packet.bytes.count <= mtu), "\(note)")
+      if version == 6 && coarse.count > 1 {
+        // the Fragment header is behind what is read on the way, and nothing else changes
+        for fragment in coarse {
+          try #require(fragment.count > packet.headerLength + 8, "\(note)")
+          var head = Array(fragment[..<packet.headerLength])
+          #expect(head[packet.nextHeaderField] == 44, "\(note)")
+          head[packet.nextHeaderField] = packet.bytes[packet.nextHeaderField]
+          head.replaceSubrange(4..<6, with: packet.bytes[4..<6])
+          #expect(head == Array(packet.bytes[..<packet.headerLength]), "\(note)")
+        }
+      }
       // only what was cut already, so that IPv6 keeps one identification
       var fine = coarse
       if coarse.count > 1 {
