@@ -15,5 +15,7 @@ struct DivertTool: ParsableCommand {
       running or has gone; 71 another failure; 73 a file that cannot be made; 77 no privilege.
       """,
     version: divertVersion,
-    subcommands: [PassCommand.self, DropCommand.self, DumpCommand.self, DemoCommand.self, ReplayCommand.self])
+    subcommands: [
+      PassCommand.self, DropCommand.self, DumpCommand.self, ExecCommand.self, DemoCommand.self, ReplayCommand.self,
+    ])
 }
