@@ -16,6 +16,7 @@ struct DivertTool: ParsableCommand {
       """,
     version: divertVersion,
     subcommands: [
-      PassCommand.self, DropCommand.self, DumpCommand.self, ExecCommand.self, DemoCommand.self, ReplayCommand.self,
+      PassCommand.self, DropCommand.self, DumpCommand.self, ExecCommand.self, DemoCommand.self,
+      ReplayCommand.self,
     ])
 }

@@ -5,8 +5,10 @@ import Testing
 
 /// libdivert as it is installed: built by its script, used as divert(3) says.
 @Suite(.serialized) struct CLibraryTests {
-  private let directory = FileManager.default.temporaryDirectory.appending(path: "library-\(UUID().uuidString)")
-    .path
+  private let directory = FileManager.default.temporaryDirectory.appending(
+    path: "library-\(UUID().uuidString)"
+  )
+  .path
   private let host: LinuxScenario
 
   /// This file is Tests/LinuxHostTests/CLibraryTests.swift.
@@ -46,7 +48,8 @@ import Testing
     var tries = 0
     while try host.ping("192.0.2.2", count: 1) == 0, tries < 20 { tries += 1 }
     #expect(try host.ping("192.0.2.2", count: 3) == 3)
-    let long = try host.a.run(["ping", "-c", "2", "-i", "0.02", "-s", "1200", "-W", "1", "192.0.2.2"], expecting: 1)
+    let long = try host.a.run(
+      ["ping", "-c", "2", "-i", "0.02", "-s", "1200", "-W", "1", "192.0.2.2"], expecting: 1)
     #expect(long.output.contains("100% packet loss"))
   }
 
@@ -63,7 +66,8 @@ import Testing
 
   @Test func `a BSD program that is linked with the preload library needs no divert exec`() throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    let source = try example().replacing("divert_", with: "").replacing("<divert.h>", with: "<netinet/ip_divert.h>")
+    let source = try example().replacing("divert_", with: "").replacing(
+      "<divert.h>", with: "<netinet/ip_divert.h>")
     #expect(source.contains("int s = socket(PF_INET, SOCK_RAW, IPPROTO_DIVERT)"))
     try expectPassing(
       try compile(source, "linked", ["-L\(directory)", "-ldivert-preload", "-Wl,-rpath,\(directory)"]))
