@@ -2,12 +2,15 @@
 PREFIX ?= /usr/local
 SWIFT ?= swift
 DESTDIR ?=
+MAN = $(DESTDIR)$(PREFIX)/share/man
+BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator fuzz format check install uninstall clean
 
 help: ## Lists the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup:
 	@scripts/setup
@@ -24,37 +27,56 @@ demo: setup build ## A tour: real packets on this kernel as root, else on the si
 bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
 	$(SWIFT) run -c release --skip-build Bench
 
-format: ## Formats the sources
-	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Package.swift
+bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
+	$(SWIFT) run -c release EvaluatorBench
 
-check: ## Format, warnings, unsafe code outside the listed files
+fuzz: SECONDS ?= 600
+fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each
+	SECONDS_EACH=$(SECONDS) scripts/fuzz
+
+format: ## Formats the sources
+	$(SWIFT) format -i -r Sources Tests Benchmarks Examples Fuzz Package.swift
+
+check: setup ## Format, manual pages, and the other rules of the house
 	scripts/check
 
-install: ## Installs programs, libraries, systemd unit and documentation below PREFIX (/usr/local)
+install: ## Installs programs, libraries, systemd unit, completions and manual below PREFIX (/usr/local)
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divertd
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system \
+	  $(MAN)/man1 $(MAN)/man8 $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
+	install -m 644 docs/man/*.1 $(MAN)/man1
+	install -m 644 docs/man/*.8 $(MAN)/man8
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+	install -m 644 packaging/completions/ipfw.bash $(BASH_COMPLETIONS)/ipfw
+	install -m 644 packaging/completions/_ipfw $(ZSH_COMPLETIONS)
+	for program in divertd divert; do \
+	  .build/release/$$program --generate-completion-script bash > $(BASH_COMPLETIONS)/$$program && \
+	  .build/release/$$program --generate-completion-script zsh > $(ZSH_COMPLETIONS)/_$$program || exit 1; \
+	done
 	scripts/build-library .build/library
-	install -d $(DESTDIR)$(PREFIX)/include/netinet $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man3
+	install -d $(DESTDIR)$(PREFIX)/include/netinet $(DESTDIR)$(PREFIX)/lib/pkgconfig $(MAN)/man3
 	install -m 644 Sources/libdivert/core/include/divert.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 Sources/libdivert/core/include/netinet/ip_divert.h $(DESTDIR)$(PREFIX)/include/netinet
 	install -m 644 .build/library/libdivert.a .build/library/libdivert.so.1 .build/library/libdivert-preload.so \
 	  $(DESTDIR)$(PREFIX)/lib
 	ln -sf libdivert.so.1 $(DESTDIR)$(PREFIX)/lib/libdivert.so
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/libdivert.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc
-	install -m 644 docs/man/divert.3 $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 docs/man/*.3 $(MAN)/man3
 
 uninstall: ## Takes the installation back
+	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \
+	  $(addprefix $(MAN)/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
 	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service \
+	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program)) \
 	  $(DESTDIR)$(PREFIX)/include/divert.h $(DESTDIR)$(PREFIX)/include/netinet/ip_divert.h \
 	  $(DESTDIR)$(PREFIX)/lib/libdivert.a $(DESTDIR)$(PREFIX)/lib/libdivert.so $(DESTDIR)$(PREFIX)/lib/libdivert.so.1 \
 	  $(DESTDIR)$(PREFIX)/lib/libdivert-preload.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc \
-	  $(DESTDIR)$(PREFIX)/share/man/man3/divert.3
+	  $(MAN)/man3/divert.3
 
 clean: ## Removes what was built
 	rm -rf .build

@@ -49,6 +49,7 @@ let package = Package(
     room("Firewall", on: ["Packets"]),
     room("Kernel", on: ["CSystem"]),
     room("Namespaces", on: ["Kernel", "CSystem"]),
+    room("Captures", on: ["Packets", "Kernel"]),
     room("BPF", on: ["Kernel", "CSystem"]),
     room("RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel"]),
     room("DivertWire", on: ["Packets"]),
@@ -65,7 +66,8 @@ let package = Package(
     program(
       "divert", target: "DivertTool",
       on: [
-        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Kernel", "Namespaces", "CSystem",
+        "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Captures", "Kernel", "Namespaces",
+        "CSystem",
         argumentParser,
       ]),
     .target(name: "CDivert", path: "Sources/libdivert/core"),
@@ -83,14 +85,20 @@ let package = Package(
     tests(of: "BPF"),
     tests(
       of: "RuleCompiler", on: ["Packets", "Firewall", "DivertWire", "BPF", "Kernel", "TestSupport"]),
-    tests(of: "Firewall", on: ["Packets", "TestSupport"]),
+    tests(of: "Firewall", on: ["Packets", "TestSupport", "AllocationCounter"]),
     tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
     tests(of: "CDivert", on: ["DivertWire", "Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
+    tests(of: "Captures", on: ["Kernel", "TestSupport"]),
+    tests(
+      of: "DivertTool",
+      on: [
+        "Divert", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces", "TestSupport",
+        "AllocationCounter",
+      ]),
     tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
-    tests(of: "DivertTool", on: ["Divert", "SimulatedHost", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost",
@@ -104,6 +112,9 @@ let package = Package(
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
+    .executableTarget(
+      name: "EvaluatorBench", dependencies: ["Firewall", "Packets", "AllocationCounter"],
+      path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
@@ -112,3 +123,13 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// `make fuzz`: its `main` is libFuzzer's, which is there with `--sanitize=fuzzer` only.
+if Context.environment["DIVERT_FUZZ"] != nil {
+  package.targets += [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Captures", "Packets", "Firewall", "DivertWire"], path: "Fuzz",
+      exclude: ["Corpus", "rules.dict"],
+      swiftSettings: commonSettings)
+  ]
+}

@@ -26,7 +26,10 @@ package struct Map: ~Copyable, Sendable {
     attributes.store(UInt32(keySize), at: 4)
     attributes.store(UInt32(valueSize), at: 8)
     attributes.store(UInt32(capacity), at: 12)
-    if isMappable { attributes.store(UInt32(1 << 10), at: 16) }
+    var flags: UInt32 = isMappable ? 1 << 10 : 0
+    // Entries get their memory as they come (BPF_F_NO_PREALLOC): capacities here are for hosts with many addresses.
+    if kind == .hash { flags |= 1 }
+    attributes.store(flags, at: 16)
     for (index, byte) in name.utf8.prefix(15).enumerated() { attributes.store(byte, at: 28 + index) }
     let number = attributes.call(.mapCreate)
     guard number >= 0 else {

@@ -14,7 +14,7 @@ public struct DivertDaemon: DivertHost {
     self.path = path ?? ControlConnection.path
   }
 
-  public func open(port: UInt16?) throws(SystemError) -> DivertChannel {
+  public func open(port: UInt16?, options: DivertOptions) throws(SystemError) -> DivertChannel {
     var control = try ControlConnection(path: path)
     guard case .opened = try control.ask(.open), let socket = control.takeDescriptor() else {
       throw SystemError("open a divert socket", code: EPROTO)
@@ -25,6 +25,11 @@ public struct DivertDaemon: DivertHost {
     let counts = try KernelCounts(memory, slot: slot)
     guard let port else {
       return DivertChannel(descriptor: socket, port: 0, counts: counts, interfaces: KernelInterfaces())
+    }
+    if !options.socketOptions.isEmpty {
+      guard case .done = try control.ask(.options(options.socketOptions), descriptor: socket.number) else {
+        throw SystemError("set a divert socket's options", code: EPROTO)
+      }
     }
     guard case .bound(let port, _) = try control.ask(.bind(port: port), descriptor: socket.number) else {
       throw SystemError("bind divert port \(port)", code: EPROTO)

@@ -10,7 +10,7 @@ public protocol DivertHost: Sendable {
   ///   write packets.
   /// - Throws: `EPERM` without privilege, `EACCES` for a port below 1024 that is not the caller's to bind,
   ///   `EADDRINUSE` when somebody has it.
-  func open(port: UInt16?) throws(SystemError) -> DivertChannel
+  func open(port: UInt16?, options: DivertOptions) throws(SystemError) -> DivertChannel
 }
 
 /// What a host hands out for a divert socket: the way packets come and the way they go back.

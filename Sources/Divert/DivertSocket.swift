@@ -44,10 +44,13 @@ public struct DivertSocket: ~Copyable, Sendable {
   /// - Parameters:
   ///   - port: The port that rules divert to; 0 takes any free one.
   ///   - host: Whose packets to divert: the kernel's, if nothing else is said.
+  ///   - options: What more, or less, is wanted with the packets.
   /// - Throws: `EPERM` without privilege, `EACCES` for a port below 1024 that is not the caller's to bind,
   ///   `EADDRINUSE` when somebody has it, `ENOENT` where divertd is not running.
-  public init<Host: DivertHost>(port: UInt16, on host: Host = DivertDaemon()) throws(SystemError) {
-    let connection = Connection(try host.open(port: port))
+  public init<Host: DivertHost>(
+    port: UInt16, on host: Host = DivertDaemon(), options: DivertOptions = []
+  ) throws(SystemError) {
+    let connection = Connection(try host.open(port: port, options: options))
     buffers = try FrameBuffers()
     self.connection = connection
     writer = DivertWriter(connection)

@@ -30,7 +30,7 @@ public final class DivertWriter: Sendable {
 
   /// A writer without a port: enough for a program that only sends.
   public convenience init<Host: DivertHost>(on host: Host = DivertDaemon()) throws(SystemError) {
-    let channel = try host.open(port: nil)
+    let channel = try host.open(port: nil, options: [])
     self.init(Connection(channel))
   }
 

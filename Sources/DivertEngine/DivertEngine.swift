@@ -1,24 +1,36 @@
 package import DivertWire
 package import Firewall
-import Packets
+package import Packets
 
 /// The semantics of divert(4): what becomes of a packet in a pass, and of one that a program writes.
 ///
-/// It holds the rules in force and counts; interfaces, routes and sockets are its host's. Every host uses it:
-/// the simulated one for all packets, divertd for those that the kernel's hooks could not judge.
+/// It holds the rules in force, the fragments that wait, and counts; interfaces, routes and sockets are its host's.
+/// Every host uses it: the simulated one for all packets, divertd for those that the kernel's hooks could not judge.
 package struct DivertEngine: Sendable {
   package private(set) var ruleSet: RuleSet
   /// What the host looks like to the rules.
   package private(set) var view: HostView
   package var ruleCounters: RuleCounters
   package internal(set) var counters = DivertCounters()
+  /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped (divert(4)).
+  package var passingPorts: Set<UInt16> = []
+  /// Whether fragments are judged with the rest of their datagram, where that may make a difference; if not, each is
+  /// judged and delivered as it is.
+  package var waitsForFragments = true
+  /// Of a clock that does not go back, in nanoseconds: for fragments that wait.
+  package var now: UInt64 = 0
+  package internal(set) var fragments: FragmentQueue<HeldFragment>
   private var resolved: ResolvedRules
+  var gates: ResolvedGates
 
-  package init(ruleSet: RuleSet, view: HostView) {
+  package init(ruleSet: RuleSet, view: HostView, fragmentLimits: FragmentQueue<HeldFragment>.Limits = .init())
+  {
     self.ruleSet = ruleSet
     self.view = view
     ruleCounters = RuleCounters(for: ruleSet)
+    fragments = FragmentQueue(limits: fragmentLimits)
     resolved = ResolvedRules(ruleSet: ruleSet, host: view)
+    gates = ResolvedGates(ruleSet, view)
   }
 
   /// Puts other rules in force, for all packets from the next one on. The counters of slots that
@@ -30,13 +42,18 @@ package struct DivertEngine: Sendable {
     }
     self.ruleSet = ruleSet
     ruleCounters.resize(for: ruleSet)
-    resolved = ResolvedRules(ruleSet: ruleSet, host: view)
+    resolve()
   }
 
   /// Takes notice of other interfaces or addresses.
   package mutating func replace(_ view: HostView) {
     self.view = view
+    resolve()
+  }
+
+  private mutating func resolve() {
     resolved = ResolvedRules(ruleSet: ruleSet, host: view)
+    gates = ResolvedGates(ruleSet, view)
   }
 
   /// Applies the rules to a packet in a pass, and delivers what they divert.
@@ -47,95 +64,87 @@ package struct DivertEngine: Sendable {
   ///   - passes: How often the packet has been written back in this pass.
   ///   - arrival: How it came on the link layer: broadcast or multicast.
   ///   - sink: Gets what the rules divert; it may be called several times, once for each `tee` and at last
-  ///     for a `divert`.
-  /// - Complexity: O(number of rules), no allocation.
+  ///     for a `divert`. Where the packet is the last fragment of a datagram, it gets those that waited, too.
+  /// - Complexity: O(number of rules), no allocation but for fragments.
   package mutating func judge<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ pass: Pass, from index: Int = 0, passes: UInt8 = 0,
     arrival: FrameHeader.Flags = [], to sink: inout Sink
   ) -> Judgement {
-    let fields = PacketFields(parsing: packet)
+    judge(
+      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival, to: &sink)
+  }
+
+  /// The same for a packet whose fields have been read.
+  package mutating func judge<Sink: DivertSink & ~Copyable>(
+    _ packet: RawSpan, _ fields: PacketFields, _ pass: Pass, from index: Int, passes: UInt8,
+    arrival: FrameHeader.Flags = [], to sink: inout Sink
+  ) -> Judgement {
+    let onward = Onward(pass, passes: passes, arrival: arrival)
+    if fields.isFragment, waitsForFragments {
+      return judge(fragment: packet, fields, onward, from: index, to: &sink)
+    }
+    switch ending(packet, fields, onward, from: index, to: &sink) {
+    case .proceed: return .proceed
+    case .denied: return .denied
+    case .looped: return .consumed
+    case .divert(let header):
+      counters.count(sink.deliver(packet, header))
+      return .consumed
+    }
+  }
+
+  /// What the rules say in the end, of a packet that may have to wait for others.
+  enum Ending {
+    case proceed, denied, looped
+    /// Yet to be delivered.
+    case divert(FrameHeader)
+  }
+
+  /// Asks the rules until one decides; copies by `tee` are made on the way.
+  mutating func ending<Sink: DivertSink & ~Copyable>(
+    _ packet: RawSpan, _ fields: PacketFields, _ onward: Onward, from index: Int, to sink: inout Sink
+  ) -> Ending {
     var index = index
+    var pass = onward.pass
     while true {
       let verdict = resolved.evaluate(fields, pass, from: index, counters: &ruleCounters)
+      sink.note(verdict)
       switch verdict.decision {
       case .allow: return .proceed
       case .deny: return .denied
       case .tee(let port):
-        var header = Self.header(pass, port, verdict.ruleNumber, passes, arrival)
+        var header = Self.header(onward, port, verdict.ruleNumber)
         header.flags.insert(.tee)
         counters.count(sink.deliver(packet, header))
         index = verdict.next
+        // The mark of a packet that was written back is replaced by tee's, as on BSD.
+        pass.isReinjected = false
       case .divert(let port):
-        guard passes < FrameHeader.passLimit else {
-          counters.looped += 1
-          return .consumed
+        if passingPorts.contains(port), !sink.isBound(port: port) {
+          counters.count(.noListener)
+          index = verdict.next
+          continue
         }
-        let header = Self.header(pass, port, verdict.ruleNumber, passes, arrival)
-        counters.count(sink.deliver(packet, header))
-        return .consumed
+        guard onward.passes < FrameHeader.passLimit else {
+          counters.looped += 1
+          return .looped
+        }
+        return .divert(Self.header(onward, port, verdict.ruleNumber))
       }
     }
   }
 
-  private static func header(
-    _ pass: Pass, _ port: UInt16, _ tag: UInt16, _ passes: UInt8, _ arrival: FrameHeader.Flags
-  ) -> FrameHeader {
-    var flags = arrival.intersection([.broadcast, .multicast])
-    var interface = pass.receiveInterface
-    if pass.direction == .outgoing {
+  private static func header(_ onward: Onward, _ port: UInt16, _ tag: UInt16) -> FrameHeader {
+    var flags = onward.arrival
+    var interface = onward.pass.receiveInterface
+    if onward.pass.direction == .outgoing {
       flags = .outgoing
       if interface == 0 {
-        interface = pass.transmitInterface
+        interface = onward.pass.transmitInterface
         flags.insert(.transmitInterface)
       }
     }
     return FrameHeader(
-      port: port, tag: tag, interface: interface, flags: flags, passes: passes, operation: .diverted)
-  }
-}
-
-/// What the rules say in the end.
-package enum Judgement: Equatable, Sendable {
-  /// The packet goes on in its pass.
-  case proceed
-  /// A rule denied it.
-  case denied
-  /// It was diverted: whoever reads it has it, or it was dropped and counted.
-  case consumed
-}
-
-/// Where diverted packets go.
-package protocol DivertSink: ~Copyable {
-  /// Hands a packet to whoever has bound the header's port.
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery
-}
-
-package enum Delivery: Equatable, Sendable {
-  case delivered
-  /// Nobody has bound the port.
-  case noListener
-  /// The receive buffer has no room.
-  case full
-}
-
-/// What has happened on the host, as BSD's net.inet.divert.stats tells and a little more.
-package struct DivertCounters: Sendable, Equatable {
-  /// Packets and copies that a socket got.
-  package var delivered: UInt64 = 0
-  package var noListener: UInt64 = 0
-  package var droppedFull: UInt64 = 0
-  /// Packets that were to be diverted after ``FrameHeader/passLimit`` passes.
-  package var looped: UInt64 = 0
-  package var reinjectedIncoming: UInt64 = 0
-  package var reinjectedOutgoing: UInt64 = 0
-
-  package init() {}
-
-  mutating func count(_ delivery: Delivery) {
-    switch delivery {
-    case .delivered: delivered += 1
-    case .noListener: noListener += 1
-    case .full: droppedFull += 1
-    }
+      port: port, tag: tag, interface: interface, flags: flags, passes: onward.passes, operation: .diverted)
   }
 }

@@ -37,6 +37,13 @@ package struct PortTable<Listener: Sendable>: Sendable {
     precondition(listeners.updateValue(listener, forKey: port) == nil, "port \(port) is bound")
   }
 
+  /// Changes what is known of a port's listener, if it has one.
+  package mutating func change(_ port: UInt16, _ body: (inout Listener) -> Void) {
+    guard var listener = listeners[port] else { return }
+    body(&listener)
+    listeners[port] = listener
+  }
+
   package mutating func unbind(_ port: UInt16) { listeners[port] = nil }
 }
 

@@ -33,7 +33,8 @@ extension DivertEngine {
     if let code = Reinjection.refusal(of: packet, outgoing: outgoing) { return .refused(code) }
     guard header.passes <= FrameHeader.passLimit else { return .refused(ELOOP) }
     let exists = view.interfaces.contains { $0.index == header.interface && header.interface != 0 }
-    var pass = Pass(direction: outgoing ? .outgoing : .incoming, receiveInterface: 0)
+    var pass = Pass(
+      direction: outgoing ? .outgoing : .incoming, receiveInterface: 0, isReinjected: true)
     if outgoing {
       if exists, !header.flags.contains(.transmitInterface) { pass.receiveInterface = header.interface }
       counters.reinjectedOutgoing += 1
@@ -45,6 +46,6 @@ extension DivertEngine {
     return .reenters(
       Reentry(
         pass: pass, index: ruleSet.index(after: header.tag), passes: header.passes,
-        arrival: header.flags.intersection([.broadcast, .multicast])))
+        arrival: header.flags.intersection(.arrival)))
   }
 }

@@ -56,7 +56,7 @@ extension DivertStatistics {
 }
 
 /// A line on standard error.
-func complain(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
+func complain(_ line: String, end: String = "\n") { write(line + end, to: STDERR_FILENO) }
 
 /// Text on standard output, at once.
 func say(_ text: String) { write(text, to: STDOUT_FILENO) }

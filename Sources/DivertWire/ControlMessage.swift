@@ -11,6 +11,8 @@ public enum ControlMessage: Equatable, Sendable {
   case ipfw(words: [String])
   /// Asks where the hooks count what the socket that travels along writes.
   case counts
+  /// Says what the socket that travels along wants; answered with `done`.
+  case options(SocketOptions)
   /// A socket that can already send to the link `divert0`, by its interface index.
   case opened(link: UInt32)
   /// The socket is on the link of this port.
@@ -18,6 +20,8 @@ public enum ControlMessage: Equatable, Sendable {
   /// The socket's counts are in this slot of the BPF array that travels along, to be mapped for reading; see
   /// ``SocketCount``.
   case counted(slot: UInt32)
+  /// It was done.
+  case done
   /// What ipfw prints and how it exits.
   case result(status: Int32, output: String, errors: String)
   /// An errno and what to say about it.
@@ -32,10 +36,12 @@ public enum ControlMessage: Equatable, Sendable {
     case .bind: 2
     case .ipfw: 3
     case .counts: 4
+    case .options: 5
     case .opened: 129
     case .bound: 130
     case .result: 131
     case .counted: 132
+    case .done: 133
     case .failed: 255
     }
   }
@@ -43,7 +49,8 @@ public enum ControlMessage: Equatable, Sendable {
   public var bytes: [UInt8] {
     var body: [UInt8] = [kind]
     switch self {
-    case .open, .counts: break
+    case .open, .counts, .done: break
+    case .options(let options): body.append(options.rawValue)
     case .bind(let port): body.append(port)
     case .ipfw(let words): for word in words { body.append(word) }
     case .opened(let link): body.append(link)
@@ -92,6 +99,7 @@ public enum ControlMessage: Equatable, Sendable {
       }
       return .ipfw(words: words)
     case 4: return .counts
+    case 5: return reader.integer(UInt32.self).map { .options(SocketOptions(rawValue: $0)) }
     case 129: return reader.integer(UInt32.self).map { .opened(link: $0) }
     case 130:
       guard let port = reader.integer(UInt16.self), let link = reader.integer(UInt32.self) else { return nil }
@@ -101,6 +109,7 @@ public enum ControlMessage: Equatable, Sendable {
       else { return nil }
       return .result(status: Int32(bitPattern: status), output: output, errors: errors)
     case 132: return reader.integer(UInt32.self).map { .counted(slot: $0) }
+    case 133: return .done
     case 255:
       guard let code = reader.integer(UInt32.self), let text = reader.text() else { return nil }
       return .failed(code: Int32(bitPattern: code), text: text)
@@ -125,6 +134,14 @@ public enum ControlMessage: Equatable, Sendable {
       return String(validating: bytes.prefix(Int(count)), as: UTF8.self)
     }
   }
+}
+
+/// What a divert socket may ask of its host.
+public struct SocketOptions: OptionSet, Hashable, Sendable {
+  public let rawValue: UInt32
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  /// Diverted fragments as they are. divert(4), BUGS: reassembly "should probably be a settable socket option".
+  public static let fragments = SocketOptions(rawValue: 1)
 }
 
 /// Bytes that are no control message.

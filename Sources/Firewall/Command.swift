@@ -11,6 +11,9 @@ enum Command: Hashable {
     ("list", .list), ("show", .show), ("internal", .later),
   ]
 
+  /// Behind `set`.
+  static let setCommands = ["show", "swap", "move", "disable", "enable"]
+
   /// May stand behind `set N`.
   static let ofSets: Set<String> = [
     "delete", "flush", "zero", "resetlog", "print", "list", "show", "table",

@@ -28,7 +28,7 @@ extension ResolvedRules {
   /// An unreadable packet is denied and nowhere counted (ip_fw2.c: "pullup failed").
   ///
   /// - Parameter index: Where to begin: 0, ``RuleSet/index(after:)`` a tag, or ``Verdict/next`` after a tee.
-  /// - Complexity: O(number of rules), no allocation.
+  /// - Complexity: O(number of rules that ``RuleIndex`` cannot tell apart), no allocation.
   package func evaluate(
     _ packet: PacketFields, _ pass: Pass, from index: Int, counters: inout RuleCounters
   ) -> Verdict {
@@ -45,13 +45,19 @@ extension ResolvedRules {
     guard packet.isReadable else {
       return Verdict(decision: .deny, ruleNumber: RuleSet.defaultNumber, next: rules.count)
     }
+    let members = self.index.members.span
+    var candidates = RuleIndex.Candidates()
+    self.index.find(&candidates, for: packet, pass)
     var index = index
-    while index < rules.count {
+    while true {
+      index = candidates.next(from: index, in: members)
+      guard index < rules.count else { break }
       let rule = rules[index]
       index += 1
       guard rule.isEnabled else { continue }
       if let threshold = rule.threshold, random.next() >> 32 >= UInt64(threshold) { continue }
       guard matches(rule.questions, packet, pass) else { continue }
+      if rule.sparesNeighbourDiscovery, packet.isNeighbourDiscovery { continue }
       counters.count(slot: Int(rule.slot), bytes: packet.length)
       let decision: Verdict.Decision
       switch rule.action {
@@ -118,9 +124,9 @@ extension ResolvedRules {
     case .destinationIsLocal:
       return packet.version == 4 ? isLocal(packet.destination4) : isLocal(packet.destination6)
     case .sourcePort(let place):
-      return packet.transport == .ports && has(packet.sourcePort, place)
+      return packet.hasPorts && has(packet.sourcePort, place)
     case .destinationPort(let place):
-      return packet.transport == .ports && has(packet.destinationPort, place)
+      return packet.hasPorts && has(packet.destinationPort, place)
     case .direction(let direction):
       return pass.direction == direction
     case .received(let place):
@@ -131,12 +137,15 @@ extension ResolvedRules {
       return has(
         interface: pass.direction == .incoming ? pass.receiveInterface : pass.transmitInterface, place)
     case .icmpTypes(let types):
-      return packet.version == 4 && packet.transport == .icmp && packet.icmpType < 32
+      return packet.version == 4 && packet.hasICMPType && packet.icmpType < 32
         && types & (1 << UInt32(packet.icmpType)) != 0
     case .tcpFlags(let match):
-      return packet.protocolNumber == 6 && packet.transport == .ports && match.holds(for: packet.tcpFlags)
+      return packet.protocolNumber == 6 && packet.hasPorts && match.holds(for: packet.tcpFlags)
     case .established:
-      return packet.protocolNumber == 6 && packet.transport == .ports && packet.tcpFlags & 0x16 != 0x02
+      return packet.protocolNumber == 6 && packet.hasPorts && packet.tcpFlags & 0x16 != 0x02
+    case .diverted: return pass.isReinjected
+    case .divertedLoopback: return pass.isReinjected && pass.direction == .incoming
+    case .divertedOutput: return pass.isReinjected && pass.direction == .outgoing
     case .fragment(let match):
       guard packet.version == 4 else { return match == .laterFragment && packet.fragmentOffset != 0 }
       return match.holds(for: packet.fragmentBits)

@@ -31,8 +31,13 @@ package struct Pass: Sendable, Equatable, BitwiseCopyable {
   package var receiveInterface: UInt32
   /// 0 in the incoming pass.
   package var transmitInterface: UInt32
+  /// A program has written the packet, for this very pass.
+  package var isReinjected: Bool
 
-  package init(direction: Direction, receiveInterface: UInt32, transmitInterface: UInt32 = 0) {
+  package init(
+    direction: Direction, receiveInterface: UInt32, transmitInterface: UInt32 = 0, isReinjected: Bool = false
+  ) {
+    self.isReinjected = isReinjected
     self.direction = direction
     self.receiveInterface = receiveInterface
     self.transmitInterface = transmitInterface

@@ -3,8 +3,7 @@ extension IpfwRun {
   mutating func changeSets(_ words: [String], _ flags: IpfwFlags) throws(RuleError) {
     var words = words[...]
     guard let word = words.first else { throw RuleError("set needs command", .usage) }
-    let commands = ["show", "swap", "move", "disable", "enable"]
-    guard !word.isEmpty, let command = commands.first(where: { $0.hasPrefix(word) }) else {
+    guard !word.isEmpty, let command = Command.setCommands.first(where: { $0.hasPrefix(word) }) else {
       throw RuleError("invalid set command \(word)", .usage)
     }
     if word != command { warn(RuleParser.abbreviation(word, command)) }

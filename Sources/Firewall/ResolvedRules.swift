@@ -4,7 +4,8 @@ import Packets
 ///
 /// A rule is a run of questions; the last one of each or-block is marked. Whatever does not fit into a few
 /// bytes (ports, IPv6 networks, interface indexes) lies in an array beside, and the question names its place
-/// there. So evaluating follows no references and allocates nothing.
+/// there. So evaluating follows no references and allocates nothing. With many rules, a ``RuleIndex`` tells which of
+/// them a packet may match at all.
 package struct ResolvedRules: Sendable {
   struct ResolvedRule: BitwiseCopyable, Sendable {
     let number: UInt16
@@ -12,6 +13,7 @@ package struct ResolvedRules: Sendable {
     let isEnabled: Bool
     let action: Action
     let questions: Place
+    let sparesNeighbourDiscovery: Bool
     /// Where `skipto` leads.
     let target: UInt32
     /// The rule is tried where 32 random bits are less.
@@ -42,6 +44,7 @@ package struct ResolvedRules: Sendable {
     case tcpFlags(FlagMatch)
     case established
     case fragment(FlagMatch)
+    case diverted, divertedLoopback, divertedOutput
   }
 
   /// A part of one of the arrays beside.
@@ -70,11 +73,14 @@ package struct ResolvedRules: Sendable {
   /// Sorted.
   let local4: [UInt32]
   let local6: [IPv6Address]
+  private(set) var index = RuleIndex()
 
-  package init(ruleSet: RuleSet, host: HostView) {
+  /// - Parameter indexedFrom: How many rules have an index; fewer are walked, which is as fast.
+  package init(ruleSet: RuleSet, host: HostView, indexedFrom: Int = 6) {
     local4 = Set(host.interfaces.flatMap(\.addresses4).map(\.rawValue)).sorted()
     local6 = Set(host.interfaces.flatMap(\.addresses6)).sorted { ($0.high, $0.low) < ($1.high, $1.low) }
     for entry in ruleSet.entries { append(entry, ruleSet, host) }
+    if rules.count >= indexedFrom { index = RuleIndex(self) }
   }
 
   private mutating func append(_ entry: RuleSet.Entry, _ ruleSet: RuleSet, _ host: HostView) {
@@ -90,8 +96,8 @@ package struct ResolvedRules: Sendable {
     rules.append(
       ResolvedRule(
         number: entry.rule.number, slot: Int32(entry.slot), isEnabled: ruleSet.isEnabled(entry.rule),
-        action: entry.rule.action,
-        questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target),
+        action: entry.rule.action, questions: Place(start: start, end: UInt32(steps.count)),
+        sparesNeighbourDiscovery: entry.rule.sparesNeighbourDiscovery, target: UInt32(target),
         threshold: entry.rule.threshold))
   }
 
@@ -125,6 +131,9 @@ package struct ResolvedRules: Sendable {
     case .tcpFlags(let match): return .tcpFlags(match)
     case .established: return .established
     case .fragment(let match): return .fragment(match)
+    case .diverted(nil): return .diverted
+    case .diverted(.incoming): return .divertedLoopback
+    case .diverted(.outgoing): return .divertedOutput
     }
   }
 
@@ -182,5 +191,17 @@ extension InterfaceMatch {
     case .pattern(let pattern): Glob(pattern).matches(interface.name)
     case .address(let address): interface.addresses4.contains(address)
     }
+  }
+}
+
+extension ResolvedRules {
+  /// Whether there is an index: there are enough rules, and most of them can be filed.
+  package var isIndexed: Bool { !index.isEmpty }
+
+  /// In bytes, without what is shared.
+  package var size: Int {
+    rules.count * MemoryLayout<ResolvedRule>.stride + steps.count * MemoryLayout<Step>.stride
+      + ports.count * 4 + networks4.count * 8 + sets4.count * 8 + networks6.count * 32 + interfaces.count * 4
+      + index.size
   }
 }

@@ -32,7 +32,7 @@ extension RuleParser {
     }
     var networks: [Network4] = []
     for item in word.split(separator: ",", omittingEmptySubsequences: false) {
-      networks.append(try network4(item, defaultLength: 32))
+      networks.append(try network4(item, defaultLength: 32, mayBeIPv6: proto == .ip6 && networks.isEmpty))
     }
     return try match(networks, limit: 31, isAny: { $0.mask == 0 }) { network in
       .network4(network.address, mask: network.mask)
@@ -78,10 +78,16 @@ extension RuleParser {
   }
 
   /// `address`, `address/length`, `address:mask`.
-  private mutating func network4(_ word: Substring, defaultLength: Int) throws(RuleError) -> Network4 {
+  ///
+  /// - Parameter mayBeIPv6: With an IPv6 address instead of a name, the word would be one.
+  private mutating func network4(
+    _ word: Substring, defaultLength: Int, mayBeIPv6: Bool = false
+  ) throws(RuleError) -> Network4 {
     let host = Self.host(word)
     let separator = host.endIndex == word.endIndex ? nil : host.endIndex
-    guard let address = Self.hostAddress(host) else { throw unknown(host, proto == .ip6 ? [6, 4] : [4]) }
+    guard let address = Self.hostAddress(host) else {
+      throw unknown(host, mayBeIPv6 && (separator == nil || word[host.endIndex] == "/") ? [6, 4] : [4])
+    }
     var mask = UInt32(truncatingIfNeeded: ~0 << UInt64(32 - defaultLength))
     if let separator {
       let text = word[word.index(after: separator)...]

@@ -82,11 +82,12 @@ extension RuleParser {
       }
       return .address(address)
     }
-    // a listing has to read back; ipfw takes anything here
-    guard !word.isEmpty, !word.contains(where: \.isWhitespace) else {
+    var name = word
+    while name.utf8.count > 15 { name.unicodeScalars.removeLast() }
+    // a listing has to read back, where a comma at a word's end joins it to the next; ipfw takes anything here
+    guard !name.isEmpty, !name.hasSuffix(","), !name.contains(where: \.isWhitespace) else {
       throw RuleError("invalid interface name ``\(word)''", .badData)
     }
-    let name = String(decoding: word.utf8.prefix(15), as: UTF8.self)
     return Glob.isPattern(name) ? .pattern(name) : .name(name)
   }
 

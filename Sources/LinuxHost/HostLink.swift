@@ -21,6 +21,7 @@ final class HostLink: Sendable {
 struct PortHolder: Sendable {
   let link: HostLink
   let cookie: UInt64
+  var options: HookPortOptions
 }
 
 /// The sockets that were handed out, and the ports they have bound.
@@ -29,6 +30,7 @@ struct PortBindings: ~Copyable {
   private(set) var links: Set<UInt32> = []
   /// By cookie.
   private(set) var sockets: [UInt64: Slot] = [:]
+  private var options: [UInt64: HookPortOptions] = [:]
   private var freeSlots: [Slot] = []
   private var slotCount: Slot = 1
 
@@ -54,12 +56,21 @@ struct PortBindings: ~Copyable {
 
   mutating func forget(socket cookie: UInt64) {
     if let slot = sockets.removeValue(forKey: cookie) { freeSlots.append(slot) }
+    options[cookie] = nil
   }
 
-  func isBound(_ cookie: UInt64) -> Bool { table.ports.contains { table[$0]?.cookie == cookie } }
+  func port(of cookie: UInt64) -> UInt16? { table.ports.first { table[$0]?.cookie == cookie } }
+
+  /// - Returns: Whether there is such a socket.
+  mutating func setOptions(_ wanted: HookPortOptions, of cookie: UInt64) -> Bool {
+    guard sockets[cookie] != nil else { return false }
+    options[cookie] = wanted
+    if let port = port(of: cookie) { table.change(port) { $0.options = wanted } }
+    return true
+  }
 
   mutating func hold(_ port: UInt16, _ link: HostLink, _ cookie: UInt64) {
-    table.bind(port, PortHolder(link: link, cookie: cookie))
+    table.bind(port, PortHolder(link: link, cookie: cookie, options: options[cookie] ?? []))
     links.insert(link.index)
   }
 

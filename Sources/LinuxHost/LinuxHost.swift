@@ -1,5 +1,6 @@
 import BPF
 package import DivertEngine
+package import DivertWire
 package import Firewall
 import Glibc
 package import Kernel
@@ -141,7 +142,7 @@ package final class LinuxHost {
   /// A frame of a socket may have 65 535 bytes, and lo's packets with an Ethernet header have up to 65 550: while
   /// packets may be diverted, lo's are kept as large as a link takes.
   private func adjustLoopback() throws(HostError) {
-    let diverts = engine.ruleSet.entries.contains { $0.rule.action.givesToPort }
+    let diverts = engine.ruleSet.entries.contains { $0.rule.givesToPort }
     guard let loopback = interfaces.first(where: \.isLoopback) else { return }
     if diverts, loopback.mtu > UInt32(TapDevice.maximumMTU) {
       try system { () throws(SystemError) in
@@ -269,7 +270,7 @@ package final class LinuxHost {
     guard ports.sockets[cookie] != nil else {
       throw SystemError(action, code: EINVAL, advice: "the socket is not one that divertd opened")
     }
-    guard !ports.isBound(cookie) else {
+    guard ports.port(of: cookie) == nil else {
       throw SystemError(action, code: EINVAL, advice: "the socket is bound already; open another one")
     }
     if ports.table[wanted] != nil { releaseDeadSockets() }
@@ -283,7 +284,7 @@ package final class LinuxHost {
     let link = try HostLink(TapDevice("divert\(port)"), program: linkProgram)
     try PacketSocket.bind(socket, to: link.index)
     ports.hold(port, link, cookie)
-    try maps.ports.update(UInt32(port), HookPort(link: link.index))
+    if let holder = ports.table[port] { try tellHooks(port, holder) }
     return (port, link.index)
   }
 
@@ -324,6 +325,30 @@ package final class LinuxHost {
   /// The link of a bound port.
   func link(ofPort port: UInt16) -> UInt32? { ports.table[port]?.link.index }
 
+  func wantsWholePackets(port: UInt16) -> Bool {
+    ports.table[port].map { !$0.options.contains(.fragments) } ?? false
+  }
+
+  /// Says what the socket wants, whether it has a port by now or not.
+  ///
+  /// - Throws: `EINVAL` for a socket that is none of ours.
+  package func setOptions(
+    _ options: SocketOptions, of socket: borrowing Descriptor
+  ) throws(SystemError) {
+    let options = HookPortOptions(rawValue: options.rawValue)
+    let cookie = try PacketSocket.cookie(socket)
+    guard ports.setOptions(options, of: cookie) else {
+      throw SystemError(
+        "set a divert socket's options", code: EINVAL, advice: "the socket is not one that divertd opened")
+    }
+    if let port = ports.port(of: cookie), let holder = ports.table[port] { try tellHooks(port, holder) }
+  }
+
+  /// The counts of the port begin anew.
+  private func tellHooks(_ port: UInt16, _ holder: PortHolder) throws(SystemError) {
+    try maps.ports.update(UInt32(port), HookPort(link: holder.link.index, options: holder.options))
+  }
+
   // MARK: Counters
 
   package func counter(slot: Int) -> RuleCounters.Counter {
@@ -345,15 +370,6 @@ package final class LinuxHost {
 
   package func count(of event: HookEvent) -> UInt64 {
     maps.events.words(at: event.rawValue).reduce(0) { $0 + $1[0] }
-  }
-}
-
-extension Action {
-  fileprivate var givesToPort: Bool {
-    switch self {
-    case .divert, .tee: true
-    default: false
-    }
   }
 }
 

@@ -8,7 +8,7 @@ import Packets
 extension LinuxHost {
   /// Judges what has come, at most so many packets that the other work does not wait for long.
   package func handleUpcalls() {
-    engine.ruleCounters.now = KernelClock.realTime.now
+    turnClock()
     for _ in 0..<256 {
       guard let count = PacketSocket.receive(upcallSocket, into: &upcallFrame) else { return }
       guard count <= upcallFrame.count else { continue }
@@ -16,54 +16,115 @@ extension LinuxHost {
     }
   }
 
+  /// Ends the wait of fragments whose others have not come.
+  package func expireFragments() {
+    turnClock()
+    var sink = LinkSink(host: self)
+    engine.expireFragments(to: &sink)
+  }
+
+  /// Nanoseconds until ``expireFragments()`` has something to do; nil while no fragments wait.
+  package var nextFragmentExpiry: UInt64? {
+    let now = KernelClock.monotonicCoarse.now
+    return engine.fragments.nextExpiry.map { $0 > now ? $0 - now : 0 }
+  }
+
+  private func turnClock() {
+    engine.ruleCounters.now = KernelClock.realTime.now
+    engine.now = KernelClock.monotonicCoarse.now
+  }
+
   private func judge(_ frame: [UInt8]) {
     let bytes = unsafe frame.span.bytes
     guard let header = FrameHeader(parsing: bytes), header.operation == .upcall else { return }
-    let packet = bytes.extracting(droppingFirst: FrameHeader.packetOffset)
+    let frame = bytes.extracting(droppingFirst: FrameHeader.packetOffset)
+    let packet = frame.extracting(first: Reinjection.length(of: frame))
     let outgoing = header.flags.contains(.outgoing)
     let locallyMade = header.flags.contains(.transmitInterface)
     let pass = Pass(
       direction: outgoing ? .outgoing : .incoming, receiveInterface: locallyMade ? 0 : header.interface,
-      transmitInterface: locallyMade ? header.interface : UInt32(header.port))
+      transmitInterface: locallyMade ? header.interface : UInt32(header.port),
+      isReinjected: header.flags.contains(.reinjected))
     // The hook stopped *at* the rule with this number, a restart goes on *after* one.
     let index = engine.ruleSet.index(after: header.tag == 0 ? 0 : header.tag - 1)
-    var deliveries = LinkDeliveries(host: self)
+    var sink = LinkSink(host: self)
     let judgement = engine.judge(
-      packet, pass, from: index, passes: header.passes, arrival: header.flags, to: &deliveries)
-    if judgement == .proceed { accept(frame, header) }
+      packet, pass, from: index, passes: header.passes, arrival: header.flags, to: &sink)
+    if judgement == .proceed { accept(packet, Onward(pass, passes: header.passes, arrival: header.flags)) }
   }
 
-  private func accept(_ frame: [UInt8], _ header: FrameHeader) {
-    var header = header
-    header.operation = .accept
-    header.port = 0
-    var frame = frame
+  /// Lets a packet go on that has been judged to the end, cut to the size that its way takes.
+  fileprivate func accept(_ packet: RawSpan, _ onward: Onward) {
+    let mtu = mtu(for: packet, onward.pass)
+    guard packet.byteCount > mtu else {
+      return write(packet, FrameHeader(accepting: onward), to: upcallInterface)
+    }
+    // IPv4 packets keep their identification.
+    let identification = UInt32.random(in: 0 ... .max)
+    let fragments = Fragmenting.fragments(of: packet, mtu: mtu, identification: identification) ?? []
+    for fragment in fragments {
+      write(unsafe fragment.span.bytes, FrameHeader(accepting: onward), to: upcallInterface)
+    }
+  }
+
+  private func mtu(for packet: RawSpan, _ pass: Pass) -> Int {
+    // Every link takes so much (RFC 8200 §5), or is IPv4's own business.
+    guard packet.byteCount > 1280 else { return packet.byteCount }
+    let index = pass.direction == .incoming ? pass.receiveInterface : pass.transmitInterface
+    let device = interfaces.first { $0.index == index }.map { Int($0.mtu) } ?? packet.byteCount
+    guard pass.direction == .outgoing else { return device }
+    let fields = PacketFields(parsing: packet)
+    let path =
+      fields.version == 4
+      ? pathMTU(to4: fields.destination4.rawValue)
+      : pathMTU(to6: (fields.destination6.high, fields.destination6.low))
+    return min(device, path ?? device)
+  }
+
+  /// Writes a packet to a link as what the header says.
+  fileprivate func write(_ packet: RawSpan, _ header: FrameHeader, to link: UInt32) {
+    var frame = [UInt8](repeating: 0, count: FrameHeader.packetOffset)
+    frame.reserveCapacity(frame.count + packet.byteCount)
+    unsafe packet.withUnsafeBytes { unsafe frame.append(contentsOf: $0) }
     var span = frame.mutableSpan
     var bytes = unsafe span.mutableBytes
-    header.write(
-      to: &bytes, packetVersion: bytes.bytes.integer(at: FrameHeader.packetOffset, as: UInt8.self) >> 4)
-    // What the hook refuses, it counts; the packet is lost as any that cannot be forwarded.
-    try? PacketSocket.send(frame, on: upcallSocket, to: upcallInterface)
+    header.write(to: &bytes, packetVersion: packet.integer(at: 0, as: UInt8.self) >> 4)
+    // What the hook refuses, it counts. And ENOBUFS comes from a device that has dropped the frame after it was shown to
+    // the socket, as it always does.
+    try? PacketSocket.send(frame, on: upcallSocket, to: link)
   }
 }
 
-/// Writes what the engine diverts to the ports' links, from where their sockets read it.
-private struct LinkDeliveries: DivertSink {
+extension FrameHeader {
+  fileprivate init(accepting onward: Onward) {
+    var flags = onward.arrival
+    var interface = onward.pass.receiveInterface
+    if onward.pass.direction == .outgoing {
+      flags = .outgoing
+      if interface == 0 {
+        interface = onward.pass.transmitInterface
+        flags.insert(.transmitInterface)
+      }
+    }
+    self.init(port: 0, tag: 0, interface: interface, flags: flags, passes: onward.passes, operation: .accept)
+  }
+}
+
+/// Writes what the engine diverts to the ports' links, from where their sockets read it, and lets go what may go on.
+private struct LinkSink: DivertSink {
   let host: LinuxHost
+
+  func isBound(port: UInt16) -> Bool { host.link(ofPort: port) != nil }
+
+  func wantsWholePackets(port: UInt16) -> Bool { host.wantsWholePackets(port: port) }
 
   mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
     guard let link = host.link(ofPort: header.port) else { return .noListener }
     var header = header
     header.operation = .deliver
-    var frame = [UInt8](repeating: 0, count: FrameHeader.packetOffset + packet.byteCount)
-    var span = frame.mutableSpan
-    var bytes = unsafe span.mutableBytes
-    header.write(to: &bytes, packetVersion: packet.integer(at: 0, as: UInt8.self) >> 4)
-    for offset in 0..<packet.byteCount {
-      bytes.store(packet.integer(at: offset, as: UInt8.self), at: FrameHeader.packetOffset + offset)
-    }
-    // ENOBUFS: the device has dropped the frame after showing it to the socket, as it always does.
-    try? PacketSocket.send(frame, on: host.upcallSocket, to: link)
+    host.write(packet, header, to: link)
     return .delivered
   }
+
+  mutating func proceed(_ packet: RawSpan, _ onward: Onward) { host.accept(packet, onward) }
 }

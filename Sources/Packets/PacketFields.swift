@@ -36,7 +36,10 @@ package struct PacketFields: Sendable, BitwiseCopyable {
   package var source6 = IPv6Address(high: 0, low: 0)
   package var destination6 = IPv6Address(high: 0, low: 0)
 
-  package var isReadable: Bool { version != 0 }
+  @inlinable package var isReadable: Bool { version != 0 }
+  // By pattern: between modules, `==` on an enumeration is a call.
+  @inlinable package var hasPorts: Bool { if case .ports = transport { true } else { false } }
+  @inlinable package var hasICMPType: Bool { if case .icmp = transport { true } else { false } }
 
   package init() {}
 }

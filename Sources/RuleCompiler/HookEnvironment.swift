@@ -99,12 +99,12 @@ package struct HookInterface: BitwiseCopyable, Sendable {
 package struct HookPort: BitwiseCopyable, Sendable {
   /// The interface index of its link, 0 where nobody has bound the port.
   package var link: UInt32
-  package var options: UInt32 = 0
+  package var options: HookPortOptions
   /// Given to the link by `divert`, and copied to it by `tee`, since the port was bound.
   package var diverted: UInt64 = 0
   package var teed: UInt64 = 0
 
-  package init(link: UInt32) { self.link = link }
+  package init(link: UInt32, options: HookPortOptions = []) { (self.link, self.options) = (link, options) }
 
   enum Offset {
     static let link = 0
@@ -112,6 +112,14 @@ package struct HookPort: BitwiseCopyable, Sendable {
     static let diverted = 8
     static let teed = 16
   }
+}
+
+/// What the socket of a port wants: `SocketOptions` as the hooks read them.
+package struct HookPortOptions: OptionSet, BitwiseCopyable, Sendable {
+  package let rawValue: UInt32
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
+  /// Fragments as they are, not reassembled.
+  package static let fragments = HookPortOptions(rawValue: 1)
 }
 
 /// What a link's hook has to know about a socket, 8 bytes.
@@ -146,6 +154,9 @@ package struct HookEnvironment: Sendable {
   package var secret: UInt64
   /// The link whose socket is divertd's, for packets that are to be judged in user space.
   package var upcallInterface: UInt32
+  /// Whether fragments go up where they may have to be judged with the rest of their datagram; if not, each is judged
+  /// as it is.
+  package var waitsForFragments = true
   /// Rules beyond this many instructions are judged in user space. The verifier looks at each up to twenty times and
   /// gives up after a million looks; this is what it takes on Linux 6.18, some 5 000 short rules.
   package var instructionLimit = 40_000

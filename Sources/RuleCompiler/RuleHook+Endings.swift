@@ -43,6 +43,11 @@ extension RuleHook {
     assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
     assembler.store(.word, .r1, to: .r10, Frame.port)
     buildFrameHeader(.upcall)
+    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.jump(if: .r1, .equal, 0, to: handOver)
+    assembler.load(.byte, .r1, from: .r10, Frame.frameHeader + 8)
+    assembler.calculate(.or, .r1, UInt32(FrameHeader.Flags.reinjected.rawValue))
+    assembler.store(.byte, .r1, to: .r10, Frame.frameHeader + 8)
 
     assembler.place(handOver)
     makeRoom()
@@ -93,6 +98,7 @@ extension RuleHook {
     assembler.place(nobody)
     assembler.count(.noPort, maps, key: Frame.key)
     assembler.place(skip)
+    assembler.store(.word, value: 0, to: .r10, Frame.isDiverted)
     assembler.load(.doubleword, .r7, from: .r10, Frame.time)
   }
 

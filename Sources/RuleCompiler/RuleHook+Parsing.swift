@@ -16,6 +16,7 @@ extension RuleHook {
     assembler.store(.word, value: TransportKind.none, to: .r10, Frame.transportKind)
     for variable in [
       Frame.sourcePort, Frame.destinationPort, Frame.icmpType, Frame.tcpFlags, Frame.fragmentOffset,
+      Frame.isFragment,
     ] {
       assembler.store(.word, value: 0, to: .r10, variable)
     }
@@ -61,6 +62,8 @@ extension RuleHook {
     assembler.load(.byte, .r9, from: .r10, Frame.header + 9)
     assembler.load(.halfword, .r4, from: .r10, Frame.header + 6)
     assembler.swapBigEndian(.r4, bits: 16)
+    assembler.calculate(.and, .r4, 0x3fff)
+    assembler.store(.word, .r4, to: .r10, Frame.isFragment)
     assembler.calculate(.and, .r4, 0x1fff)
     assembler.store(.word, .r4, to: .r10, Frame.fragmentOffset)
     refuseTinyTCPFragment(offset: .r4, unit: 1)
@@ -166,6 +169,8 @@ extension RuleHook {
       skipExtensionHeader()
       assembler.load(.halfword, .r4, from: .r10, Frame.transport + 2)
       assembler.swapBigEndian(.r4, bits: 16)
+      assembler.calculate(.and, .r4, 0xfff9)
+      assembler.store(.word, .r4, to: .r10, Frame.isFragment)
       assembler.calculate(.and, .r4, 0xfff8)
       assembler.load(.byte, .r9, from: .r10, Frame.transport)
       assembler.jump(if: .r4, .equal, 0, to: next)

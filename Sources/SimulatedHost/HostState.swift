@@ -15,6 +15,12 @@ struct HostState: Sendable {
   let forwards: Bool
   var received: [[UInt8]] = []
   var counters = SimulatedCounters()
+  /// Fragments on their way through the host, and where they are.
+  var waiting: [(packet: [UInt8], onward: Onward)] = []
+  /// Fragments that are addressed to this host.
+  var arrived = FragmentQueue<Void>()
+  /// Of the IPv6 packets that this host has cut.
+  var lastIdentification: UInt32 = 0
   /// Packets that came in with a wrong header checksum, which ``SimulatedCounters/badHeader`` counts, too.
   var badChecksums: UInt64 = 0
   /// What has been transmitted on a wire, or on loopback, and is yet to arrive.
@@ -25,6 +31,8 @@ struct HostState: Sendable {
   struct Interface: Sendable {
     var name: String
     var addresses: [Prefix]
+    /// The largest IP packet it takes, in bytes.
+    var mtu: Int
     var peer: Peer?
     var transmitted: [[UInt8]] = []
   }
@@ -37,13 +45,17 @@ struct HostState: Sendable {
       addresses: [
         Prefix(address: HostAddress(IPv4Address(rawValue: 0x7f00_0001)), length: 8),
         Prefix(address: HostAddress(IPv6Address(high: 0, low: 1)), length: 128),
-      ])
+      ], mtu: 65_535)
     updateView()
   }
 
   var now: UInt64 {
-    get { engine.ruleCounters.now }
-    set { engine.ruleCounters.now = newValue }
+    get { engine.now }
+    set {
+      engine.ruleCounters.now = newValue
+      engine.now = newValue
+      if engine.fragments.heldDatagrams > 0 { expireFragments() }
+    }
   }
 
   mutating func takeOutbox() -> [Transit] {
@@ -53,18 +65,30 @@ struct HostState: Sendable {
 
   // MARK: Interfaces and routes
 
-  mutating func addInterface(_ name: String, _ addresses: [Prefix]) throws(SimulationError) -> UInt32 {
+  mutating func addInterface(
+    _ name: String, _ addresses: [Prefix], mtu: Int
+  ) throws(SimulationError) -> UInt32 {
     guard !interfaces.values.contains(where: { $0.name == name }) else {
       throw SimulationError("there is an interface \(name) already")
     }
     guard (1...15).contains(name.utf8.count) else {
       throw SimulationError("an interface's name has 1 to 15 bytes: \(name)")
     }
+    guard (68...65_535).contains(mtu) else {
+      throw SimulationError("an interface takes packets of 68 to 65535 bytes (RFC 791), not \(mtu)")
+    }
     let index = UInt32(interfaces.count + 1)
-    interfaces[index] = Interface(name: name, addresses: addresses)
+    interfaces[index] = Interface(name: name, addresses: addresses, mtu: mtu)
     routes += addresses.map { Route(prefix: $0, interface: index) }
     updateView()
     return index
+  }
+
+  /// Gives an interface further addresses; their networks are reached through it.
+  mutating func add(_ addresses: [Prefix], to index: UInt32) {
+    interfaces[index]?.addresses += addresses
+    routes += addresses.map { Route(prefix: $0, interface: index) }
+    updateView()
   }
 
   func index(of name: String) throws(SimulationError) -> UInt32 {

@@ -8,8 +8,20 @@ extension HostState {
   }
 
   mutating func deliverLocally(_ packet: [UInt8]) {
+    guard let packet = reassembled(packet) else { return }
     guard let answer = echoReply(to: packet) else { return received.append(packet) }
     _ = send(answer)
+  }
+
+  /// The whole packet, once all its fragments have come.
+  private mutating func reassembled(_ packet: [UInt8]) -> [UInt8]? {
+    let fields = PacketFields(parsing: packet.rawSpan)
+    guard fields.moreFragments || fields.fragmentOffset != 0 else { return packet }
+    defer { (_, _) = (arrived.takeEvicted(), arrived.takeExpired(now: now)) }
+    guard case .complete(let datagram) = arrived.add(packet.rawSpan, (), domain: 0, now: now) else {
+      return nil
+    }
+    return datagram.assembled()
   }
 
   /// The answer to an echo request to an address of this host's own (RFC 1122 §3.2.2.6; RFC 4443 §4.2).

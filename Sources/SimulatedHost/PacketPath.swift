@@ -12,19 +12,34 @@ extension HostState {
       counters.badHeader += 1
       return
     }
-    let pass = Pass(direction: .incoming, receiveInterface: interface)
-    let judgement = judge(packet, pass, from: reentry?.index ?? 0, passes: reentry?.passes ?? 0)
-    switch judgement {
-    case .consumed: return
+    let pass = Pass(
+      direction: .incoming, receiveInterface: interface, isReinjected: reentry != nil)
+    switch judge(packet, pass, reentry) {
+    case .consumed: break
     case .denied: counters.denied += 1
-    case .proceed:
-      let destination = destination(of: packet)
-      if isLocal(destination) {
-        deliverLocally(packet)
-      } else if forwards {
-        forward(packet, from: interface)
+    case .proceed: inputJudged(packet, on: interface)
+    }
+    goOn()
+  }
+
+  private mutating func inputJudged(_ packet: [UInt8], on interface: UInt32) {
+    if isLocal(destination(of: packet)) {
+      deliverLocally(packet)
+    } else if forwards {
+      forward(packet, from: interface)
+    } else {
+      counters.unreachable += 1
+    }
+  }
+
+  /// Fragments that have waited long enough, or for each other.
+  mutating func goOn() {
+    while !waiting.isEmpty {
+      let (packet, onward) = waiting.removeFirst()
+      if onward.pass.direction == .incoming {
+        inputJudged(packet, on: onward.pass.receiveInterface)
       } else {
-        counters.unreachable += 1
+        _ = transmit(packet, on: onward.pass.transmitInterface)
       }
     }
   }
@@ -75,15 +90,15 @@ extension HostState {
     }
     let packet = completed(packet, on: interface)
     let pass = Pass(
-      direction: .outgoing, receiveInterface: receiveInterface, transmitInterface: interface)
-    switch judge(packet, pass, from: reentry?.index ?? 0, passes: reentry?.passes ?? 0) {
+      direction: .outgoing, receiveInterface: receiveInterface, transmitInterface: interface,
+      isReinjected: reentry != nil)
+    defer { goOn() }
+    switch judge(packet, pass, reentry) {
     case .consumed: return 0
     case .denied:
       counters.denied += 1
       return EACCES
-    case .proceed:
-      transmit(packet, on: interface)
-      return 0
+    case .proceed: return transmit(packet, on: interface)
     }
   }
 
@@ -102,7 +117,31 @@ extension HostState {
     return packet
   }
 
-  private mutating func transmit(_ packet: [UInt8], on interface: UInt32) {
+  /// Sends a packet, in fragments where it is too large for the interface.
+  ///
+  /// - Returns: 0, or `EMSGSIZE` where it is not to be fragmented: by its flag (RFC 791 §3.1), or as IPv6 that was not
+  ///   made here (RFC 8200 §4.5).
+  private mutating func transmit(_ packet: [UInt8], on interface: UInt32) -> CInt {
+    let mtu = interfaces[interface]?.mtu ?? 0
+    guard packet.count > mtu else {
+      transmitWhole(packet, on: interface)
+      return 0
+    }
+    let isVersion4 = packet[0] >> 4 == 4
+    guard !isVersion4 || packet[6] & 0x40 == 0, let fragments = fragments(of: packet, mtu) else {
+      counters.tooBig += 1
+      return EMSGSIZE
+    }
+    for fragment in fragments { transmitWhole(fragment, on: interface) }
+    return 0
+  }
+
+  private mutating func fragments(of packet: [UInt8], _ mtu: Int) -> [[UInt8]]? {
+    lastIdentification &+= 1
+    return Fragmenting.fragments(of: packet.rawSpan, mtu: mtu, identification: lastIdentification)
+  }
+
+  private mutating func transmitWhole(_ packet: [UInt8], on interface: UInt32) {
     guard let host else { return }
     if interface == Self.loopback {
       outbox.append(Transit(host: host, packet: packet, interface: interface))
@@ -114,10 +153,27 @@ extension HostState {
     }
   }
 
-  private mutating func judge(_ packet: [UInt8], _ pass: Pass, from index: Int, passes: UInt8) -> Judgement {
+  private mutating func judge(_ packet: [UInt8], _ pass: Pass, _ reentry: Reentry?) -> Judgement {
+    withSink { engine, sink in
+      engine.judge(
+        packet.rawSpan, pass, from: reentry?.index ?? 0, passes: reentry?.passes ?? 0,
+        arrival: reentry?.arrival ?? [], to: &sink)
+    }
+  }
+
+  /// Ends the wait of fragments whose time is over.
+  mutating func expireFragments() {
+    withSink { engine, sink in engine.expireFragments(to: &sink) }
+    goOn()
+  }
+
+  private mutating func withSink<Result>(_ body: (inout DivertEngine, inout PortSink) -> Result) -> Result {
     var sink = PortSink(ports: ports)
-    defer { for port in sink.closed { ports.unbind(port) } }
-    return engine.judge(packet.rawSpan, pass, from: index, passes: passes, to: &sink)
+    defer {
+      for port in sink.closed { ports.unbind(port) }
+      waiting += sink.proceeding
+    }
+    return body(&engine, &sink)
   }
 
   /// A program writes a packet to a divert socket.

@@ -8,9 +8,9 @@ package import Packets
 import Synchronization
 
 extension SimulatedHost: DivertHost {
-  public func open(port: UInt16?) throws(SystemError) -> DivertChannel {
+  public func open(port: UInt16?, options: DivertOptions) throws(SystemError) -> DivertChannel {
     let pair = try SocketPair()
-    let end = SocketEnd(pair.host)
+    let end = SocketEnd(pair.host, reassembles: !options.contains(.fragments))
     let bound = try state.withLock { state throws(SystemError) -> UInt16 in
       if let port { return try state.bind(port, end) }
       return 0

@@ -40,12 +40,17 @@ public final class SimulatedHost: Sendable {
   /// Adds an interface with addresses such as `192.0.2.1/24`; their networks are reached through it. The first
   /// IPv4 address is the one that divert addresses tell.
   ///
+  /// - Parameter mtu: The largest IP packet it sends, 68...65535 bytes; what is larger is sent in fragments.
   /// - Returns: Its index.
   @discardableResult
-  public func addInterface(_ name: String, _ addresses: String...) throws(SimulationError) -> UInt32 {
+  public func addInterface(
+    _ name: String, _ addresses: String..., mtu: Int = 1500
+  ) throws(SimulationError) -> UInt32 {
     var prefixes: [Prefix] = []
     for text in addresses { prefixes.append(try Prefix(text)) }
-    return try state.withLock { state throws(SimulationError) in try state.addInterface(name, prefixes) }
+    return try state.withLock { state throws(SimulationError) in
+      try state.addInterface(name, prefixes, mtu: mtu)
+    }
   }
 
   /// Sends what goes to a network (`198.51.100.0/24`, `default`) out on an interface.
@@ -130,6 +135,8 @@ public struct SimulatedCounters: Sendable, Equatable {
   public var reinjectedOutgoing: UInt64 = 0
   /// Arrived with a header that makes no sense, or a wrong checksum.
   public var badHeader: UInt64 = 0
+  /// Too large for the interface they were to leave by, and not to be fragmented.
+  public var tooBig: UInt64 = 0
   /// Denied by a rule, in either pass.
   public var denied: UInt64 = 0
   public var forwarded: UInt64 = 0

@@ -8,10 +8,15 @@ import Synchronization
 /// The host's end of a divert socket: its receive buffer is what the kernel keeps between the two ends.
 final class SocketEnd: Sendable {
   let descriptor: SharedDescriptor
+  /// Whether fragments are put together before they are delivered.
+  let reassembles: Bool
   /// Packets for which there was no room.
   let dropped = Atomic<UInt64>(0)
 
-  init(_ descriptor: consuming Descriptor) { self.descriptor = SharedDescriptor(descriptor) }
+  init(_ descriptor: consuming Descriptor, reassembles: Bool = true) {
+    self.descriptor = SharedDescriptor(descriptor)
+    self.reassembles = reassembles
+  }
 
   /// Whether the client's end has been closed.
   var isAbandoned: Bool {
@@ -73,6 +78,16 @@ struct PortSink: DivertSink {
   let ports: PortTable<SocketEnd>
   /// Ports whose sockets have been found closed.
   var closed: [UInt16] = []
+  /// Fragments that go on.
+  var proceeding: [(packet: [UInt8], onward: Onward)] = []
+
+  func isBound(port: UInt16) -> Bool { ports[port].map { !$0.isAbandoned } ?? false }
+
+  func wantsWholePackets(port: UInt16) -> Bool { ports[port]?.reassembles ?? false }
+
+  mutating func proceed(_ packet: RawSpan, _ onward: Onward) {
+    proceeding.append(([UInt8](copying: packet), onward))
+  }
 
   mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
     guard let end = ports[header.port] else { return .noListener }

@@ -70,6 +70,7 @@ struct Daemon: ~Copyable {
       while let signal = signals.next() { handle(signal: signal) }
       if waiting.isReadable(interfaceChanges.descriptor.number) { followInterfaces() }
       if waiting.isReadable(host.upcallSocket.number) { host.handleUpcalls() }
+      if host.nextFragmentExpiry == 0 { host.expireFragments() }
       for listener in listeners where waiting.isReadable(listener.number) {
         while let connection = UnixSocket.accept(on: listener.number) {
           // More than anybody needs: the rest is hung up on, so that descriptors are left for ports and interfaces.
@@ -94,11 +95,15 @@ struct Daemon: ~Copyable {
 
   /// While there are sockets, their end is looked for once a second: nobody tells of it.
   private func timeout(until deadline: ContinuousClock.Instant?) -> CInt {
-    let usual: CInt = host.hasSockets ? 1000 : -1
-    guard let deadline else { return usual }
+    let usual = min(host.hasSockets ? 1000 : CInt.max, fragmentTimeout)
+    guard let deadline else { return usual == .max ? -1 : usual }
     let (seconds, attoseconds) = ContinuousClock.now.duration(to: deadline).components
     let left = CInt(clamping: max(0, seconds * 1000 + attoseconds / 1_000_000_000_000_000 + 1))
-    return usual == -1 ? left : min(usual, left)
+    return min(usual, left)
+  }
+
+  private var fragmentTimeout: CInt {
+    host.nextFragmentExpiry.map { CInt(clamping: $0 / 1_000_000 + 1) } ?? .max
   }
 
   // MARK: Events
@@ -170,7 +175,13 @@ struct Daemon: ~Copyable {
         let (slot, number) = try host.counts(of: socket)
         let counts = Descriptor(owning: number)
         return client.send(.counted(slot: slot), descriptor: counts.number)
-      case .opened, .bound, .counted, .result, .failed:
+      case .options(let options):
+        guard let socket = client.takeDescriptor() else {
+          throw SystemError("set a divert socket's options", code: EBADF)
+        }
+        try host.setOptions(options, of: socket)
+        return client.send(.done)
+      case .opened, .bound, .counted, .done, .result, .failed:
         return false
       }
     } catch {

@@ -53,6 +53,19 @@ func run(_ arguments: [String]) throws(RuleError) -> CommandResult {
   return try send(call.words)
 }
 
+/// Of this network namespace, for shells to complete.
+func interfaceNames() -> [String] {
+  guard let list = unsafe if_nameindex() else { return [] }
+  defer { unsafe if_freenameindex(list) }
+  var names: [String] = []
+  var next = unsafe list
+  while let name = unsafe next.pointee.if_name {
+    names.append(unsafe String(cString: name))
+    unsafe next += 1
+  }
+  return names
+}
+
 func write(_ text: String, to descriptor: CInt) {
   var rest = Array(text.utf8)[...]
   while !rest.isEmpty {
@@ -64,9 +77,16 @@ func write(_ text: String, to descriptor: CInt) {
   }
 }
 
+let arguments = Array(CommandLine.arguments.dropFirst())
+if arguments.first == "--complete" {
+  let candidates = IpfwCompletion.candidates(
+    after: Array(arguments.dropFirst()), interfaces: interfaceNames())
+  write(candidates.map { "\($0)\n" }.joined(), to: STDOUT_FILENO)
+  exit(0)
+}
 let result: CommandResult
 do throws(RuleError) {
-  result = try run(Array(CommandLine.arguments.dropFirst()))
+  result = try run(arguments)
 } catch {
   result = CommandResult(error)
 }

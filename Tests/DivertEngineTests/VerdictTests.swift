@@ -12,6 +12,8 @@ struct VerdictTests {
     let place = VerdictPass(row.pass)
     let packet = PacketText(row.packet)
     var engine = DivertEngine(ruleSet: ruleSet, view: place.view)
+    // Single fragments are judged here.
+    engine.waitsForFragments = false
     var sink = RecordingSink(bound: [2000, 2001, 2002, 2003])
     let bytes = packet.bytes
     let start = place.tag == 0 ? 0 : ruleSet.index(after: place.tag)

@@ -35,7 +35,7 @@ final class FrameLink: DivertHost {
     kernel = Mutex(Descriptor(owning: pair.1))
   }
 
-  func open(port: UInt16?) throws(SystemError) -> DivertChannel {
+  func open(port: UInt16?, options: DivertOptions) throws(SystemError) -> DivertChannel {
     guard let descriptor = client.withLock({ $0.take() }) else {
       throw SystemError("open a divert socket", code: EADDRINUSE)
     }

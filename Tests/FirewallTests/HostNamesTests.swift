@@ -1,4 +1,5 @@
 import Firewall
+import TestSupport
 import Testing
 
 /// Names of hosts become addresses before a call goes to divertd.
@@ -28,6 +29,10 @@ struct HostNamesTests {
       "allow ip6 from six/64,web to mail.example", "allow ip6 from 2001:db8::6/64,2001:db8::80 to 192.0.2.25"),
     Row("allow src-ip6 web dst-ip6 ::1,six", "allow src-ip6 2001:db8::80 dst-ip6 ::1,2001:db8::6"),
     Row("allow ip from ::1,six to any", "allow ip from ::1,2001:db8::6 to any"),
+    Row("allow ip6 from 10.0.0.1,web to any", "allow ip6 from 10.0.0.1,192.0.2.80 to any"),
+    Row(
+      "allow ip6 from web:255.255.0.0 to web{80}", "allow ip6 from 192.0.2.80:255.255.0.0 to 192.0.2.80{80}"),
+    Row("allow ip6 from web/64 to any", "allow ip6 from 2001:db8::80/64 to any"),
     // what nobody knows stays, and so does what is wrong otherwise
     Row("allow ip from six to any"), Row("allow ip from web to nosuch", "allow ip from 192.0.2.80 to nosuch"),
     Row("alow ip from web to any"), Row("allow ip fom web to any"), Row("allow src-ip6 mail.example"),
@@ -56,6 +61,31 @@ struct HostNamesTests {
           "delete web",
           "add 100 allow dst-ip 192.0.2.80",
         ]))
+  }
+
+  /// Whatever is typed, and whatever a name server makes of it: an end, and a rule or an error.
+  @Test func `names in strange places`() throws {
+    let words = [
+      "allow", "ip", "ip6", "from", "to", "any", "web", "{web", "(web", "web}", "{", "or", "}", "web,web",
+      "::1,web",
+      "web,::1", "web{1}", "web{web}", "web/24", "web/web", "web:web", ":web", ",web", "web,", "src-ip",
+      "src-ip6",
+      "dst-ip", "10.0.0.1,web", "not", "recv", "//",
+    ]
+    for round in 0..<5000 {
+      var random = SeededGenerator(stream: UInt64(round))
+      let line = (0..<Int.random(in: 1..<9, using: &random)).map { _ in
+        words.randomElement(using: &random) ?? ""
+      }
+      var call = try IpfwInvocation(["add", "allow", "ip6", "from"] + line)
+      var lookups = 0
+      call.resolveHosts(names: .builtIn) { name, versions in
+        lookups += 1
+        return versions.first == 6 ? "fd00::1" : "10.0.0.1"
+      }
+      // names are no more than their words and commas
+      #expect(lookups <= 20, "seed \(testSeed), round \(round): \(line)")
+    }
   }
 
   private static func lookUp(_ name: String, _ versions: [UInt8]) -> String? {

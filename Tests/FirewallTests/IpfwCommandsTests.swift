@@ -1,7 +1,7 @@
 import Firewall
 import Testing
 
-/// What each call of `ipfw` prints where, and its exit status: facts B2, B8, B9, B10, B12.
+/// What each call of `ipfw` prints where, and its exit status: as FreeBSD's.
 struct IpfwCommandsTests {
   static let rules = """
     add 100 divert 2000 icmp from any to any in icmptypes 8

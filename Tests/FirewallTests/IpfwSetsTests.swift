@@ -3,7 +3,7 @@ import Packets
 import TestSupport
 import Testing
 
-/// Sets of rules: facts B2, B8, B9, B12.
+/// Sets of rules (ipfw(8), SETS OF RULES).
 struct IpfwSetsTests {
   static let rules = """
     add 100 allow in

@@ -1,7 +1,7 @@
 import Firewall
 import Testing
 
-/// Every message of facts B10 and B12 that the language so far can give, with its exit status.
+/// Every message of FreeBSD's ipfw that the language so far can give, with its exit status.
 struct RuleErrorsTests {
   static let rows: [Row] = [
     // usage
@@ -174,6 +174,46 @@ struct RuleErrorsTests {
 
   @Test(arguments: rows) func `a wrong rule is refused in ipfw's words`(_ row: Row) {
     #expect(throws: row.error, sourceLocation: row.line) { try Rule(row.text, names: .builtIn) }
+  }
+
+  /// Neither silence nor another rule.
+  @Test func `every word that is not there yet says so`() {
+    func expect(_ rule: String, _ word: String) {
+      #expect(throws: RuleError("not supported yet: \(word)", .unavailable), "\(rule)") {
+        try Rule(rule, names: .builtIn)
+      }
+    }
+    for (word, meaning) in Grammar.actions.entries where meaning == .later {
+      expect("\(word) 1 ip from any to any", word)
+      expect(word, word)
+    }
+    for (word, meaning) in Grammar.modifiers.entries where meaning == .later {
+      expect("allow log \(word) 1 in", word)
+    }
+    for (word, meaning) in Grammar.options.entries where meaning == .later {
+      expect("allow ip from any to any \(word) 1", word)
+      expect("allow \(word)", word)
+      expect("allow { in or not \(word) 1 }", word)
+    }
+    for address in ["table(1)", "table(hosts,5)"] {
+      expect("allow ip from \(address) to any", address)
+      expect("allow ip6 from any to not \(address)", address)
+      expect("allow dst-ip \(address)", address)
+      expect("allow src-ip6 \(address)", address)
+      expect("allow recv \(address)", address)
+    }
+    for command in [
+      "table", "enable", "disable", "nat", "pipe", "queue", "sched", "flowset", "nptv6", "nat64lsn",
+      "nat64stl", "nat64clat",
+      "internal",
+    ] {
+      #expect(throws: RuleError("not supported yet: \(command)", .unavailable)) {
+        var backend = DetachedRules(RuleSet(default: .allow))
+        let result = try IpfwInvocation([command, "1", "show"]).execute(on: &backend)
+        throw RuleError(
+          String(result.errors.dropFirst(6).dropLast()), RuleError.Status(rawValue: result.status) ?? .usage)
+      }
+    }
   }
 
   @Test(arguments: [

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 struct RuleParserTests {
-  // facts B8 and B12: what is typed, what `ipfw list` shows
+  // what is typed, what `ipfw list` of FreeBSD shows
   static let listings = [
     Listing("allow ip from any to any"),
     Listing("accept ip from any to any", "allow ip from any to any"),
@@ -148,6 +148,10 @@ struct RuleParserTests {
     Listing("allow proto tcp dst-port 80"),
     Listing("allow { src-ip 10.0.0.1 or dst-ip6 ::1/64 }", "allow { src-ip 10.0.0.1 or dst-ip6 ::/64 }"),
     Listing("allow not in", "allow out"),
+    Listing("allow via any", "allow ip from any to any"), Listing("allow via any // text", "allow // text"),
+    Listing("allow src-ip any ip6 in", "allow ip6 from any to any in"),
+    Listing("allow via any { ip4 or proto udp } in", "allow { ip4 or udp } from any to any in"),
+    Listing("allow via any { ip4 or setup }", "allow ip from any to any { ip4 or setup }"),
   ]
 
   @Test(arguments: listings) func `a rule is listed in its normal form`(_ row: Listing) throws {

@@ -25,6 +25,36 @@ struct RulePropertiesTests {
     }
   }
 
+  /// Whatever is typed is listed in a form that means the same; and no word of the language is left out here.
+  @Test func `what is typed is listed so that it reads back`() {
+    var printer = RulePrinter(names: .builtIn)
+    printer.showsSets = true
+    var typedWords: Set<String> = []
+    for round in 0..<10_000 {
+      let typed = TypedRule(SeededGenerator(stream: UInt64(round)))
+      let note = "seed \(testSeed), round \(round): \(typed.text)"
+      var parser = RuleParser(typed.words, names: .builtIn)
+      guard var rule = Self.expectNoError(note, { () throws(RuleError) in try parser.rule() }) else {
+        continue
+      }
+      #expect(parser.warnings.isEmpty, "\(note)")
+      rule.number = 0
+      let listed = printer.text(rule)
+      guard
+        let again = Self.expectNoError(
+          "\(note) is listed as \(listed)", { () throws(RuleError) in try Rule(listed, names: .builtIn) })
+      else { continue }
+      #expect(again == rule, "\(note) is listed as \(listed)")
+      #expect(printer.text(again) == listed, "\(note)")
+      typedWords.formUnion(typed.words)
+    }
+    let known =
+      Grammar.actions.entries.filter { $0.meaning != .later }.map(\.word)
+      + Grammar.options.entries.filter { $0.meaning != .later }.map(\.word)
+      + (Grammar.prefixes.entries + Grammar.logOptions.entries).map(\.word) + ["log"]
+    #expect(typedWords.isSuperset(of: known), "\(Set(known).subtracting(typedWords))")
+  }
+
   @Test func `or-blocks and negation are those of logic`() throws {
     for round in 0..<3000 {
       var random = SeededGenerator(stream: UInt64(round))
@@ -72,6 +102,16 @@ struct RulePropertiesTests {
     #expect(accepted > 1000)
   }
 
+  private static func expectNoError<Result>(_ note: String, _ body: () throws(RuleError) -> Result) -> Result?
+  {
+    do throws(RuleError) {
+      return try body()
+    } catch {
+      Issue.record("\(error): \(note)")
+      return nil
+    }
+  }
+
   static func matches(_ clauses: [Clause], _ packet: PacketFields, _ pass: Pass) -> Bool {
     var rules = RuleSet(default: .deny)
     _ = try? rules.add(Rule(number: 1, action: .allow, clauses: clauses))
@@ -117,7 +157,7 @@ struct RulePropertiesTests {
   }
 
   private static func test(_ random: inout SeededGenerator) -> Firewall.Test {
-    switch Int.random(in: 0..<14, using: &random) {
+    switch Int.random(in: 0..<15, using: &random) {
     case 0: .version(Bool.random(using: &random) ? 4 : 6)
     // 41 is listed as `ipv6`, which reads as a version
     case 1: .protocolNumber([1, 6, 17, 47, 58, 132, 136, 200].randomElement(using: &random) ?? 1)
@@ -130,6 +170,7 @@ struct RulePropertiesTests {
     case 10: Bool.random(using: &random) ? .transmitted(interface(&random)) : .via(interface(&random))
     case 11: Bool.random(using: &random) ? .tcpFlags(flags(0x3f, &random)) : .established
     case 12: .fragment(flags(0xe1, &random))
+    case 13: .diverted([nil, .incoming, .outgoing].randomElement(using: &random) ?? nil)
     default: .icmpTypes(UInt32.random(in: 1...(.max), using: &random))
     }
   }
@@ -150,10 +191,13 @@ struct RulePropertiesTests {
     case 0: return .me
     case 5: return .me6
     case 6:
-      return .networks4([
-        Network4(IPv4Address(rawValue: near4), mask: ~0),
-        Network4(IPv4Address(rawValue: near4 & 0xff00_ff00), mask: 0xff00_ff00),
-      ])
+      let masks: [UInt32] = [~0, 0xff00_ff00, 0xffff_ff00]
+      let networks = (0..<Int.random(in: 2...31, using: &random)).map { _ in
+        let mask: UInt32 = masks.randomElement(using: &random) ?? ~0
+        let address: UInt32 = all4.randomElement(using: &random) ?? 0
+        return Network4(IPv4Address(rawValue: address & mask), mask: mask)
+      }
+      return .networks4(networks)
     case 7:
       let length = Int.random(in: 24...31, using: &random)
       let base = near4 & (~0 << UInt32(32 - length))

@@ -27,12 +27,14 @@ final class LinuxScenario: ScenarioHost {
   @discardableResult
   func ipfw(_ command: String) throws -> String { try daemon.ipfw(command) }
 
-  func open(port: UInt16) throws(SystemError) -> DivertSocket {
-    try DivertSocket(port: port, on: DivertDaemon(path: daemon.socket))
+  func open(port: UInt16, options: DivertOptions) throws(SystemError) -> DivertSocket {
+    try DivertSocket(port: port, on: DivertDaemon(path: daemon.socket), options: options)
   }
 
-  func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int {
-    let ping = try a.start(["ping", "-n", "-c", String(count), "-i", "0.02", "-W", "2", destination])
+  func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {
+    let ping = try a.start([
+      "ping", "-n", "-c", String(count), "-s", String(size), "-i", "0.02", "-W", "2", destination,
+    ])
     let running = Flag()
     let workers = programs.map { program in
       let worker = Thread {

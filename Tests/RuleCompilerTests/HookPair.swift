@@ -21,7 +21,9 @@ struct HookPair: ~Copyable {
     case upcall(at: UInt16)
   }
 
-  init(_ ruleSet: RuleSet, host: HostView, instructionLimit: Int = 40_000) throws {
+  init(_ ruleSet: RuleSet, host: HostView, instructionLimit: Int = 40_000, waitsForFragments: Bool = false)
+    throws
+  {
     let maps = try HookMaps(ruleCapacity: ruleSet.slotCount)
     for interface in host.interfaces {
       for address in interface.addresses4 { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
@@ -34,6 +36,7 @@ struct HookPair: ~Copyable {
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
     environment.instructionLimit = instructionLimit
+    environment.waitsForFragments = waitsForFragments
     let incoming = try Program(
       "test_in", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
     environment.direction = .outgoing

@@ -72,13 +72,17 @@ struct HookTests {
     counters.resize(for: ruleSet)
     let fields = PacketFields(parsing: packet.span.bytes)
     var next = tag == 0 ? 0 : ruleSet.index(after: tag)
+    var pass = pass
+    pass.isReinjected = tag != 0
     while true {
       let verdict = rules.evaluate(fields, pass, from: next, counters: &counters, random: &random)
       switch verdict.decision {
       case .allow: return .allow
       case .deny: return .gone
       case .divert(let port): return .diverted(port: port, tag: verdict.ruleNumber)
-      case .tee: next = verdict.next
+      case .tee:
+        next = verdict.next
+        pass.isReinjected = false
       }
     }
   }

@@ -22,13 +22,17 @@ struct SimulatedScenario: ScenarioHost {
 
   func ipfw(_ command: String) throws -> String { try b.ipfw(command) }
 
-  func open(port: UInt16) throws(SystemError) -> DivertSocket { try DivertSocket(port: port, on: b) }
+  func open(port: UInt16, options: DivertOptions) throws(SystemError) -> DivertSocket {
+    try DivertSocket(port: port, on: b, options: options)
+  }
 
-  func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int {
+  func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {
     _ = a.takeReceived()  // answers to earlier pings
     for sequence in 1...UInt16(count) {
       try a.send(
-        SimulatedPacket.echoRequest(from: "192.0.2.1", to: destination, sequence: sequence))
+        SimulatedPacket.echoRequest(
+          from: "192.0.2.1", to: destination, sequence: sequence,
+          payload: [UInt8](repeating: 0x5a, count: size)))
       while try programs.reduce(0, { try $0 + $1.step() }) > 0 {}
     }
     return a.takeReceived().count { $0.count >= 28 && $0[9] == 1 && $0[20] == 0 }

@@ -16,27 +16,36 @@ package protocol ScenarioHost {
   @discardableResult func ipfw(_ command: String) throws -> String
 
   /// Opens a divert socket in B.
-  func open(port: UInt16) throws(SystemError) -> DivertSocket
+  func open(port: UInt16, options: DivertOptions) throws(SystemError) -> DivertSocket
 
   /// Pings from A while the programs run, until all answers have come or none will.
   ///
+  /// - Parameter size: Bytes of payload, behind 8 of ICMP header.
   /// - Returns: How many pings were answered.
-  func ping(_ destination: String, count: Int, programs: [ScenarioProgram]) throws -> Int
+  func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int
 
   /// How many packets a rule of B has matched.
   func packets(countedBy rule: UInt16) throws -> UInt64
 }
 
 extension ScenarioHost {
-  package func ping(_ destination: String, count: Int) throws -> Int {
-    try ping(destination, count: count, programs: [])
+  package func ping(
+    _ destination: String, count: Int, programs: [ScenarioProgram] = []
+  ) throws -> Int {
+    try ping(destination, count: count, size: 56, programs: programs)
   }
+
+  package func ping(_ destination: String, count: Int, size: Int) throws -> Int {
+    try ping(destination, count: count, size: size, programs: [])
+  }
+
+  package func open(port: UInt16) throws(SystemError) -> DivertSocket { try open(port: port, options: []) }
 
   /// Starts a program on a port.
   package func program(
-    on port: UInt16, _ act: @escaping ScenarioProgram.Act = { [$0] }
+    on port: UInt16, options: DivertOptions = [], _ act: @escaping ScenarioProgram.Act = { [$0] }
   ) throws(SystemError) -> ScenarioProgram {
-    ScenarioProgram(try open(port: port), act)
+    ScenarioProgram(try open(port: port, options: options), act)
   }
 }
 

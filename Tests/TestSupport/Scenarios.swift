@@ -12,7 +12,9 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
     (testDescription, self.play) = (name, play)
   }
 
-  package static let all: [Scenario] = [
+  package static let all = basics + fragments
+
+  private static let basics: [Scenario] = [
     Scenario("pings are answered while no rule diverts") { host in
       let answers = (try host.ping("192.0.2.2", count: 3), try host.ping("198.51.100.2", count: 3))
       #expect(answers == (3, 3))

@@ -78,10 +78,10 @@ package struct PacketText {
   private static func end(_ word: Substring) -> (host: Substring, port: UInt16) {
     if word.first == "[" {
       let parts = word.dropFirst().split(separator: "]")
-      return (parts[0], parts.count > 1 ? UInt16(parts[1].dropFirst())! : 0)
+      return (parts[0], parts.count > 1 ? decimal(parts[1].dropFirst()) : 0)
     }
     let parts = word.split(separator: ":", omittingEmptySubsequences: false)
-    return parts.count == 2 ? (parts[0], UInt16(parts[1])!) : (word, 0)
+    return parts.count == 2 ? (parts[0], decimal(parts[1])) : (word, 0)
   }
 
   private mutating func take(_ word: Substring, _ words: inout ArraySlice<Substring>) {
@@ -90,20 +90,21 @@ package struct PacketText {
     }
     switch word {
     case "setup": flags = 0x02
-    case "flags": flags = argument().split(separator: ",").reduce(0) { $0 | Self.flagBits[$1]! }
-    case "type": icmpType = UInt8(argument())!
+    case "flags":
+      flags = argument().split(separator: ",").reduce(0) { $0 | Self.value(of: $1, in: Self.flagBits) }
+    case "type": icmpType = decimal(argument())
     case "rf": fragmentBits |= 0x8000
     case "df": fragmentBits |= 0x4000
     case "mf": fragmentBits |= 0x2000
-    case "offset": offset = UInt16(argument())!
-    case "options": optionBytes = Int(argument())!
+    case "offset": offset = decimal(argument())
+    case "options": optionBytes = decimal(argument())
     case "behind": headers = argument().split(separator: ",").map(String.init)
-    case "holds": held = Int(argument())!
-    case "cut": cut = Int(argument())!
-    case "padded": padding = Int(argument())!
-    case "version": version = UInt8(argument())!
-    case "ihl": headerWords = UInt8(argument())!
-    case "says": saidLength = UInt16(argument())!
+    case "holds": held = decimal(argument())
+    case "cut": cut = decimal(argument())
+    case "padded": padding = decimal(argument())
+    case "version": version = decimal(argument())
+    case "ihl": headerWords = decimal(argument())
+    case "says": saidLength = decimal(argument())
     default: fatalError("\(word) says nothing of a packet")
     }
   }
@@ -150,7 +151,7 @@ package struct PacketText {
       default: header = [next, 0, 1, 4, 0, 0, 0, 0]
       }
       payload = header + payload
-      next = Self.extensionHeaders[name]!
+      next = Self.value(of: name, in: Self.extensionHeaders)
     }
     let said = saidLength ?? UInt16(payload.count)
     bytes = [0x60, 0, 0, 0] + Self.network(said) + [next, 64]
@@ -159,7 +160,18 @@ package struct PacketText {
     length = 40 + Int(said)
   }
 
+  private static func value<Word: Hashable>(of word: Word, in table: [Word: UInt8]) -> UInt8 {
+    guard let value = table[word] else { fatalError("\(word) says nothing of a packet") }
+    return value
+  }
+
   private static func network<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
     (0..<MemoryLayout<Number>.size).reversed().map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
   }
+}
+
+/// A number in a table of tests, which has no others.
+func decimal<Number: FixedWidthInteger>(_ text: some StringProtocol) -> Number {
+  guard let number = Number(text) else { fatalError("no number: \(text)") }
+  return number
 }

@@ -34,7 +34,7 @@ package struct VerdictCase: Sendable, CustomStringConvertible {
 
   package static let all = [
     addresses, protocols, ports, interfaces, tcpFlags, icmpTypes, fragments, version6, blocks, actions, sets,
-    restarts, oddPackets,
+    restarts, diverted, neighbourDiscovery, oddPackets,
   ].flatMap { table($0) }
 
   package func ruleSet() throws -> RuleSet {
@@ -50,31 +50,33 @@ package struct VerdictCase: Sendable, CustomStringConvertible {
 package struct VerdictPass {
   /// The interface of the pass has index 1: the kernel's test runs know no other.
   package let view: HostView
-  package let pass: Pass
+  package private(set) var pass: Pass
   /// 0: not written back.
   package private(set) var tag: UInt16 = 0
 
   package init(_ text: String) {
     var words = text.split(separator: " ").map(String.init)
     if words.count > 2, words[words.count - 2] == "after" {
-      tag = UInt16(words[words.count - 1])!
+      tag = decimal(words[words.count - 1])
       words.removeLast(2)
     }
     let names = [words[1]] + Self.addresses.keys.filter { $0 != words[1] }.sorted()
     view = HostView(
-      interfaces: zip(1..., names).map { index, name in
-        HostView.Interface(
-          index: index, name: name, addresses4: Self.addresses[name]!.compactMap { IPv4Address($0) },
-          addresses6: Self.addresses[name]!.compactMap { IPv6Address($0) })
+      interfaces: zip(UInt32(1)..., names).map { index, name in
+        let addresses = Self.addresses[name] ?? { fatalError("no interface: \(name)") }()
+        return HostView.Interface(
+          index: index, name: name, addresses4: addresses.compactMap { IPv4Address($0) },
+          addresses6: addresses.compactMap { IPv6Address($0) })
       })
     switch (words[0], words.count) {
     case ("in", 2): pass = Pass(direction: .incoming, receiveInterface: 1)
     case ("out", 2): pass = Pass(direction: .outgoing, receiveInterface: 0, transmitInterface: 1)
     case ("out", 4):
-      let received = UInt32(names.firstIndex(of: words[3])!) + 1
+      let received = view.interfaces.first { $0.name == words[3] }?.index ?? 0
       pass = Pass(direction: .outgoing, receiveInterface: received, transmitInterface: 1)
     default: fatalError("no pass: \(text)")
     }
+    pass.isReinjected = tag != 0
   }
 
   private static let addresses = [

@@ -1,0 +1,98 @@
+import Captures
+import DivertWire
+import Firewall
+import Packets
+
+/// Rules as they stand in a file. What can be read and printed must read the same again.
+func rules(_ bytes: [UInt8]) {
+  let text = String(decoding: bytes, as: UTF8.self)
+  let before = RuleSet(default: .allow)
+  guard let ruleSet = try? RuleFile.load(text: text, into: before, names: .builtIn) else { return }
+  let printer = RulePrinter(names: .builtIn)
+  for entry in ruleSet.entries.dropLast() {
+    // `allow src-port any` asks nothing; what is listed of it, the action alone, is no rule to ipfw either.
+    guard entry.rule.hasFromTo || !entry.rule.clauses.isEmpty else { continue }
+    let line = "add \(printer.line(entry.rule))"
+    guard let again = try? RuleFile.load(text: line, into: before, names: .builtIn) else {
+      fatalError("listed, but not understood: \(line)")
+    }
+    guard again.entries.count == 2, printer.line(again.entries[0].rule) == printer.line(entry.rule) else {
+      fatalError("listed, but understood as something else: \(line)")
+    }
+  }
+}
+
+/// A packet through all that reads one, then through all that changes one.
+func packets(_ bytes: [UInt8]) {
+  let packet = bytes.span.bytes
+  let fields = PacketFields(parsing: packet)
+  precondition(fields.length <= bytes.count)
+  for count in [0, 20, 33, 41, 53, 60] where count < bytes.count {
+    // the beginning of a packet shows a part of it, or less; that some fragment is none, the whole alone may tell
+    let part = PacketFields(parsing: packet.extracting(first: count), wireLength: bytes.count)
+    guard part.isReadable && fields.isReadable else { continue }
+    precondition(part.length == fields.length && part.version == fields.version)
+    precondition(part.transport != .ports || part.destinationPort == fields.destinationPort)
+  }
+  precondition(!PacketSummary.summary(of: packet).isEmpty)
+  _ = Checksum.of(packet)
+  _ = Checksum.transport(of: packet)
+  _ = Reinjection.refusal(of: packet, outgoing: true)
+  precondition(Reinjection.length(of: packet) <= bytes.count)
+  readTransport(packet)
+
+  var copy = bytes
+  var span = copy.mutableSpan
+  var writable = span.mutableBytes
+  if Checksum.updateTransport(of: &writable) {
+    precondition(Checksum.isTransportValid(in: writable.bytes) == true)
+  }
+  correct(&writable)
+  if let ip = try? IPv4(writable.bytes) { precondition(ip.isHeaderChecksumValid) }
+}
+
+private func correct(_ packet: inout MutableRawSpan) {
+  guard var ip = try? MutableIPv4(&packet) else { return }
+  ip.updateChecksums()
+}
+
+private func readTransport(_ bytes: RawSpan) {
+  if let tcp = try? TCP(bytes) {
+    precondition(tcp.options.byteCount + tcp.payload.byteCount < bytes.byteCount)
+  }
+  if let udp = try? UDP(bytes) { precondition(udp.payload.byteCount + 8 <= bytes.byteCount) }
+  if let icmp = try? ICMP(bytes) { _ = (icmp.identifier, icmp.sequenceNumber) }
+}
+
+/// A header that can be read is written as it was, but for flags that mean nothing.
+func frames(_ bytes: [UInt8]) {
+  guard let header = FrameHeader(parsing: bytes.span.bytes) else { return }
+  var written = [UInt8](repeating: 0, count: FrameHeader.packetOffset)
+  var span = written.mutableSpan
+  var writable = span.mutableBytes
+  header.write(to: &writable)
+  precondition(FrameHeader(parsing: writable.bytes) == header)
+}
+
+/// A stream of messages: each one is written as it was read.
+func controlMessages(_ bytes: [UInt8]) {
+  var rest = bytes
+  while true {
+    let before = rest
+    guard let message = try? ControlMessage.next(from: &rest) else { return }
+    precondition(message.bytes == Array(before.prefix(before.count - rest.count)))
+  }
+}
+
+/// A capture, each packet judged as `divert replay` does.
+func captures(_ bytes: [UInt8]) {
+  guard var reader = try? CaptureReader(bytes: bytes) else { return }
+  while (try? reader.advance()) == true {
+    let frame = reader.frame
+    precondition(frame.bytes.byteCount <= frame.wireLength)
+    guard case .ip(let offset) = frame.linkType.content(of: frame.bytes) else { continue }
+    let packet = frame.bytes.extracting(droppingFirst: offset)
+    let fields = PacketFields(parsing: packet, wireLength: frame.wireLength - offset)
+    precondition(fields.length <= frame.wireLength)
+  }
+}

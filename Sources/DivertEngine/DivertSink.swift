@@ -1,0 +1,43 @@
+package import DivertWire
+package import Firewall
+import Packets
+
+/// What the engine asks of its host: where diverted packets go, and those that had to wait.
+package protocol DivertSink: ~Copyable {
+  /// Hands a packet to whoever has bound the header's port.
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery
+
+  /// Whether somebody has bound a port.
+  func isBound(port: UInt16) -> Bool
+
+  /// Whether somebody has bound a port who wants fragments to be reassembled.
+  func wantsWholePackets(port: UInt16) -> Bool
+
+  /// A fragment that was held goes on in its pass, judged to the end.
+  mutating func proceed(_ packet: RawSpan, _ onward: Onward)
+
+  /// Hears each thing that the rules say on the way, in order.
+  mutating func note(_ verdict: Verdict)
+}
+
+extension DivertSink where Self: ~Copyable {
+  package mutating func note(_ verdict: Verdict) {}
+}
+
+package enum Delivery: Equatable, Sendable {
+  case delivered
+  /// Nobody has bound the port.
+  case noListener
+  /// The receive buffer has no room.
+  case full
+}
+
+/// What the rules say in the end.
+package enum Judgement: Equatable, Sendable {
+  /// The packet goes on in its pass.
+  case proceed
+  /// A rule denied it.
+  case denied
+  /// It was diverted: whoever reads it has it, or it was dropped and counted. Or it is a fragment and waits for others.
+  case consumed
+}
