@@ -78,7 +78,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "select", "poll", "epoll", "non-blocking", "threads", "fork", "peek", "read", "batch",
+    "select", "poll", "epoll", "non-blocking", "threads", "fork", "peek", "read", "batch", "timed-batch",
   ]) func `ways to wait and to read`(_ way: String) throws {
     let result = try BSDProgram(client: 254, way, count: 5, in: host).ping(5)
     #expect(result.answered == 5 && result.status == 0, "\(result.lines)")

@@ -5,8 +5,10 @@ import Testing
 
 /// libdivert as it is installed: built by its script, used as divert(3) says.
 @Suite(.serialized) struct CLibraryTests {
-  private let directory = FileManager.default.temporaryDirectory.appending(path: "library-\(UUID().uuidString)")
-    .path
+  private let directory = FileManager.default.temporaryDirectory.appending(
+    path: "library-\(UUID().uuidString)"
+  )
+  .path
   private let host: LinuxScenario
 
   /// This file is Tests/LinuxHostTests/CLibraryTests.swift.
@@ -46,7 +48,8 @@ import Testing
     var tries = 0
     while try host.ping("192.0.2.2", count: 1) == 0, tries < 20 { tries += 1 }
     #expect(try host.ping("192.0.2.2", count: 3) == 3)
-    let long = try host.a.run(["ping", "-c", "2", "-i", "0.02", "-s", "1200", "-W", "1", "192.0.2.2"], expecting: 1)
+    let long = try host.a.run(
+      ["ping", "-c", "2", "-i", "0.02", "-s", "1200", "-W", "1", "192.0.2.2"], expecting: 1)
     #expect(long.output.contains("100% packet loss"))
   }
 
@@ -63,10 +66,29 @@ import Testing
 
   @Test func `a BSD program that is linked with the preload library needs no divert exec`() throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
-    let source = try example().replacing("divert_", with: "").replacing("<divert.h>", with: "<netinet/ip_divert.h>")
+    let source = try example().replacing("divert_", with: "").replacing(
+      "<divert.h>", with: "<netinet/ip_divert.h>")
     #expect(source.contains("int s = socket(PF_INET, SOCK_RAW, IPPROTO_DIVERT)"))
     try expectPassing(
       try compile(source, "linked", ["-L\(directory)", "-ldivert-preload", "-Wl,-rpath,\(directory)"]))
+  }
+
+  @Test func `divert exec finds the library where it is installed`() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try host.b.run(
+      "sh", "-c",
+      "cd \(directory) && mkdir bin lib && cp \(Programs.path("divert")) bin && mv libdivert-preload.so lib")
+    let words = ["\(directory)/bin/divert", "exec", "--", "sh", "-c", "echo $LD_PRELOAD"]
+    let environment = host.daemon.environment.merging(["LD_PRELOAD": "libc.so.6"]) { $1 }
+    let found = try host.b.run(words, environment: environment)
+    #expect(found.output == "\(directory)/lib/libdivert-preload.so:libc.so.6\n" && found.errors.isEmpty)
+    let other = try host.b.run(
+      ["\(directory)/bin/divert", "exec", "--", BSDProgram.client, "254", "inject", "0"],
+      environment: host.daemon.environment)
+    #expect(other.status == 0 && other.errors.isEmpty)
+    try host.b.run("rm", "\(directory)/lib/libdivert-preload.so")
+    let missing = try host.b.run(words, environment: host.daemon.environment, expecting: 69)
+    #expect(missing.errors.contains("install it again"))
   }
 
   @Test func `counters`() throws {
