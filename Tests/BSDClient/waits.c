@@ -99,6 +99,8 @@ static void reading(int s, int count) {
   }
 }
 
+static struct timespec *limit;
+
 static void in_batches(int s, int count) {
   static uint8_t packets[64][2048];
   struct sockaddr_in names[64];
@@ -110,13 +112,20 @@ static void in_batches(int s, int count) {
       batch[i].msg_hdr = (struct msghdr){
           .msg_name = &names[i], .msg_namelen = sizeof names[i], .msg_iov = &vectors[i], .msg_iovlen = 1};
     }
-    int n = recvmmsg(s, batch, 64, MSG_WAITFORONE, NULL);
+    int n = recvmmsg(s, batch, 64, MSG_WAITFORONE, limit);
     if (n < 1) fail("recvmmsg");
     for (int i = 0; i < n; i++) vectors[i].iov_len = batch[i].msg_len;
     if (sendmmsg(s, batch, n, 0) != n) fail("sendmmsg");
     for (int i = 0; i < n; i++) printf("in %s %d %u\n", names[i].sin_zero, names[i].sin_port, batch[i].msg_len);
     count -= n;
   }
+}
+
+// The limit is looked at between packets only (recvmmsg(2)): the first is waited for.
+static void in_timed_batches(int s, int count) {
+  static struct timespec soon = {0, 1};
+  limit = &soon;
+  in_batches(s, count);
 }
 
 static void one_by_one(int s, int count, void (*wait_for_one)(int), void (*take_one)(int)) {
@@ -136,7 +145,7 @@ int waits(const char *how, int port, int count) {
       {"epoll", NULL, by_epoll, pass_one, 0},     {"non-blocking", NULL, by_poll, pass_one, SOCK_NONBLOCK},
       {"peek", NULL, NULL, peeking, 0},           {"threads", with_threads, NULL, NULL, 0},
       {"fork", with_fork, NULL, NULL, 0},         {"read", reading, NULL, NULL, 0},
-      {"batch", in_batches, NULL, NULL, 0},
+      {"batch", in_batches, NULL, NULL, 0},       {"timed-batch", in_timed_batches, NULL, NULL, 0},
   };
   for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
     const struct way *way = &ways[i];

@@ -54,8 +54,31 @@ import Testing
     #expect(unnamed.lines == ["in  100 84", "out  100 84", "in  100 84", "out  100 84"])
   }
 
+  /// Neighbours are looked for by multicast, from link-local addresses: without the interface, which an address has no
+  /// field for, such packets would not find their way out again.
+  @Test func `IPv6, with all it needs, and multicast`() throws {
+    try host.ipfw("delete 100")
+    try host.a.run("ip", "addr", "add", "2001:db8::1/64", "dev", "vethA", "nodad")
+    try host.b.run("ip", "addr", "add", "2001:db8::2/64", "dev", "em0", "nodad")
+    try host.a.run("ip", "-6", "neigh", "flush", "dev", "vethA")
+    try host.b.run("ip", "-6", "neigh", "flush", "dev", "em0")
+    try host.ipfw("add 100 divert 2000 ip from any to any")
+    let program = try BSDProgram(client: 258, "pass", count: 10_000, in: host)
+    let ping = ["ping", "-6", "-n", "-c", "3", "-i", "0.02", "-W", "3"]
+    let there = try host.a.run(ping + ["2001:db8::2"], expecting: nil)
+    #expect(there.output.contains("3 received"), "\(there)")
+    try host.b.run("ip", "-6", "neigh", "flush", "dev", "em0")
+    let back = try host.b.run(ping + ["2001:db8::1"], expecting: nil)
+    #expect(back.output.contains("3 received"), "\(back)")
+    try host.b.run("ping", "-n", "-c", "1", "-W", "1", "-I", "em0", "224.0.0.1", expecting: nil)
+    #expect(try host.packets(countedBy: 100) > 12)
+    let seen = try host.a.run("grep", "^IpExt: [0-9]", "/proc/net/netstat").output.split(separator: " ")
+    #expect((Int(seen[3]) ?? 0) > 0, "a multicast packet has come to A: \(seen)")
+    program.kill()
+  }
+
   @Test(arguments: [
-    "select", "poll", "epoll", "non-blocking", "threads", "fork", "peek", "read", "batch",
+    "select", "poll", "epoll", "non-blocking", "threads", "fork", "peek", "read", "batch", "timed-batch",
   ]) func `ways to wait and to read`(_ way: String) throws {
     let result = try BSDProgram(client: 254, way, count: 5, in: host).ping(5)
     #expect(result.answered == 5 && result.status == 0, "\(result.lines)")

@@ -73,6 +73,24 @@ import Testing
       try compile(source, "linked", ["-L\(directory)", "-ldivert-preload", "-Wl,-rpath,\(directory)"]))
   }
 
+  @Test func `divert exec finds the library where it is installed`() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try host.b.run(
+      "sh", "-c",
+      "cd \(directory) && mkdir bin lib && cp \(Programs.path("divert")) bin && mv libdivert-preload.so lib")
+    let words = ["\(directory)/bin/divert", "exec", "--", "sh", "-c", "echo $LD_PRELOAD"]
+    let environment = host.daemon.environment.merging(["LD_PRELOAD": "libc.so.6"]) { $1 }
+    let found = try host.b.run(words, environment: environment)
+    #expect(found.output == "\(directory)/lib/libdivert-preload.so:libc.so.6\n" && found.errors.isEmpty)
+    let other = try host.b.run(
+      ["\(directory)/bin/divert", "exec", "--", BSDProgram.client, "254", "inject", "0"],
+      environment: host.daemon.environment)
+    #expect(other.status == 0 && other.errors.isEmpty)
+    try host.b.run("rm", "\(directory)/lib/libdivert-preload.so")
+    let missing = try host.b.run(words, environment: host.daemon.environment, expecting: 69)
+    #expect(missing.errors.contains("install it again"))
+  }
+
   @Test func `counters`() throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let source = """

@@ -53,7 +53,7 @@ static int reach(void) {
     int connection = (int)kernel(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection < 0) return -1;
     if (kernel(connect, connection, &address, offsetof(struct sockaddr_un, sun_path) + abstract + length) == 0 &&
-        is_of_superuser(connection))
+        (!abstract || is_of_superuser(connection)))
       return connection;
     kernel(close, connection);
   }

@@ -87,12 +87,12 @@ struct interface interface_at(int socket, uint32_t index) {
   struct answer answer = {0};
   if (index == 0) return interface;
   if (!recall(ask_index, index, &answer)) {
+    // A refusal is not kept: the socket may have been closed while its reader waited, and the number be another file's.
     struct ifreq request = {.ifr_ifindex = (int)index};
-    if (ask(socket, SIOCGIFNAME, &request) == 0) {
-      memcpy(interface.name, request.ifr_name, sizeof interface.name - 1);
-      if (ask(socket, SIOCGIFADDR, &request) == 0 || find_address(socket, interface.name, 0, &request))
-        interface.first_address = ((struct sockaddr_in *)&request.ifr_addr)->sin_addr.s_addr;
-    }
+    if (ask(socket, SIOCGIFNAME, &request) != 0) return interface;
+    memcpy(interface.name, request.ifr_name, sizeof interface.name - 1);
+    if (ask(socket, SIOCGIFADDR, &request) == 0 || find_address(socket, interface.name, 0, &request))
+      interface.first_address = ((struct sockaddr_in *)&request.ifr_addr)->sin_addr.s_addr;
     memcpy(answer.words, interface.name, sizeof interface.name);
     answer.words[2] = interface.first_address;
     keep(ask_index, index, answer);
@@ -109,7 +109,8 @@ uint32_t interface_named(int socket, const char *name) {
   if (!recall(ask_name, key, &answer)) {
     struct ifreq request = {0};
     memcpy(request.ifr_name, &key, sizeof key);
-    if (ask(socket, SIOCGIFINDEX, &request) == 0) answer.words[0] = (uint32_t)request.ifr_ifindex;
+    if (ask(socket, SIOCGIFINDEX, &request) != 0) return 0;
+    answer.words[0] = (uint32_t)request.ifr_ifindex;
     keep(ask_name, key, answer);
   }
   return (uint32_t)answer.words[0];
@@ -119,9 +120,8 @@ uint32_t interface_owning(int socket, uint32_t address) {
   struct answer answer = {0};
   if (!recall(ask_address, address, &answer)) {
     struct ifreq found;
-    if (find_address(socket, NULL, address, &found)) {
-      if (ask(socket, SIOCGIFINDEX, &found) == 0) answer.words[0] = (uint32_t)found.ifr_ifindex;
-    }
+    if (!find_address(socket, NULL, address, &found) || ask(socket, SIOCGIFINDEX, &found) != 0) return 0;
+    answer.words[0] = (uint32_t)found.ifr_ifindex;
     keep(ask_address, address, answer);
   }
   return (uint32_t)answer.words[0];
