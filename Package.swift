@@ -89,7 +89,8 @@ let package = Package(
     tests(
       of: "LinuxHost",
       on: [
-        "BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
+        "BPF", "Divert", "DivertWire", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool",
+        "Traffic",
         "Pings",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
@@ -102,7 +103,8 @@ let package = Package(
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
+      name: "TestSupport",
+      dependencies: ["Packets", "Firewall", "Kernel", "DivertWire", "Divert", "CSystem"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],
