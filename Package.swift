@@ -103,8 +103,8 @@ let package = Package(
     tests(
       of: "LinuxHost",
       on: [
-        "BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
-        "Pings", "BSDClient",
+        "BPF", "Divert", "DivertWire", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool",
+        "Traffic", "Pings", "BSDClient",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
@@ -117,7 +117,8 @@ let package = Package(
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
+      name: "TestSupport",
+      dependencies: ["Packets", "Firewall", "Kernel", "DivertWire", "Divert", "CSystem"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],

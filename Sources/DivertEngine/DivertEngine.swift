@@ -51,6 +51,14 @@ package struct DivertEngine: Sendable {
     resolve()
   }
 
+  /// The ``passingPorts`` that there are after a port's policy has changed.
+  package func passingPorts(with policy: UnboundPolicy, ofPort port: UInt16) -> Set<UInt16> {
+    switch policy {
+    case .drop: passingPorts.subtracting([port])
+    case .pass: passingPorts.union([port])
+    }
+  }
+
   private mutating func resolve() {
     resolved = ResolvedRules(ruleSet: ruleSet, host: view)
     gates = ResolvedGates(ruleSet, view)

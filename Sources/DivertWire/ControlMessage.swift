@@ -13,6 +13,8 @@ public enum ControlMessage: Equatable, Sendable {
   case counts
   /// Says what the socket that travels along wants; answered with `done`.
   case options(SocketOptions)
+  /// Says what happens to packets for a port that nobody has bound; answered with `done`.
+  case policy(port: UInt16, UnboundPolicy)
   /// A socket that can already send to the link `divert0`, by its interface index.
   case opened(link: UInt32)
   /// The socket is on the link of this port.
@@ -37,6 +39,7 @@ public enum ControlMessage: Equatable, Sendable {
     case .ipfw: 3
     case .counts: 4
     case .options: 5
+    case .policy: 6
     case .opened: 129
     case .bound: 130
     case .result: 131
@@ -52,6 +55,9 @@ public enum ControlMessage: Equatable, Sendable {
     case .open, .counts, .done: break
     case .options(let options): body.append(options.rawValue)
     case .bind(let port): body.append(port)
+    case .policy(let port, let policy):
+      body.append(port)
+      body.append(policy.rawValue)
     case .ipfw(let words): for word in words { body.append(word) }
     case .opened(let link): body.append(link)
     case .counted(let slot): body.append(slot)
@@ -100,6 +106,11 @@ public enum ControlMessage: Equatable, Sendable {
       return .ipfw(words: words)
     case 4: return .counts
     case 5: return reader.integer(UInt32.self).map { .options(SocketOptions(rawValue: $0)) }
+    case 6:
+      guard let port = reader.integer(UInt16.self),
+        let policy = reader.integer(UInt8.self).flatMap({ UnboundPolicy(rawValue: $0) })
+      else { return nil }
+      return .policy(port: port, policy)
     case 129: return reader.integer(UInt32.self).map { .opened(link: $0) }
     case 130:
       guard let port = reader.integer(UInt16.self), let link = reader.integer(UInt32.self) else { return nil }

@@ -37,8 +37,11 @@ package final class LinuxHost {
 
   /// - Parameters:
   ///   - ruleSet: In force as soon as this returns.
+  ///   - passingPorts: See ``DivertEngine/DivertEngine/passingPorts``.
   ///   - settingsFile: Where changed settings are written down.
-  package init(_ ruleSet: RuleSet, settingsFile: String) throws(HostError) {
+  package init(
+    _ ruleSet: RuleSet, passingPorts: Set<UInt16> = [], settingsFile: String
+  ) throws(HostError) {
     let settings = try system { () throws(SystemError) in try Settings(path: settingsFile) }
     let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount))
     }
@@ -63,6 +66,7 @@ package final class LinuxHost {
     self.upcallLink = link
     self.upcallSocket = socket
     self.engine = DivertEngine(ruleSet: ruleSet, view: HostView())
+    engine.passingPorts = passingPorts
     try system { () throws(SystemError) in
       // Without these a route look-up from the link's hook, which is one through lo, finds nothing.
       try self.settings.setSysctl("net/ipv4/conf/lo/forwarding", to: "1")
@@ -111,6 +115,16 @@ package final class LinuxHost {
 
   /// Puts a rule set in force on all interfaces, or throws and leaves the old one.
   package func enforce(_ ruleSet: RuleSet) throws(HostError) {
+    try enforce(ruleSet, passingPorts: engine.passingPorts)
+  }
+
+  /// Says what happens to packets that rules divert to a port while nobody has bound it, or throws and leaves all as
+  /// it was.
+  package func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws(HostError) {
+    try enforce(engine.ruleSet, passingPorts: engine.passingPorts(with: policy, ofPort: port))
+  }
+
+  private func enforce(_ ruleSet: RuleSet, passingPorts: Set<UInt16>) throws(HostError) {
     let grown = ruleSet.slotCount > maps.counters.capacity
     if grown { try system { () throws(SystemError) in try moveCounters(toHold: ruleSet.slotCount) } }
     var programs: [Int: RuleProgramsBox] = [:]
@@ -118,8 +132,7 @@ package final class LinuxHost {
       programs[length] = RuleProgramsBox(
         try RulePrograms(
           ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
-          upcallInterface: upcallLink.index,
-          maps: maps))
+          upcallInterface: upcallLink.index, passingPorts: passingPorts, maps: maps))
     }
     for (index, hook) in hooks {
       guard let box = programs[hook.hasLinkHeader ? 14 : 0] else { continue }
@@ -132,6 +145,7 @@ package final class LinuxHost {
       clearCounter(slot: entry.slot)
     }
     engine.replace(ruleSet)
+    engine.passingPorts = passingPorts
     try adjustLoopback()
   }
 
@@ -201,7 +215,7 @@ package final class LinuxHost {
         programs[length] = RuleProgramsBox(
           try RulePrograms(
             engine.ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
-            upcallInterface: upcallLink.index, maps: maps))
+            upcallInterface: upcallLink.index, passingPorts: engine.passingPorts, maps: maps))
       }
     }
     for interface in hooked where hooks[interface.index] == nil {

@@ -157,6 +157,8 @@ package struct HookEnvironment: Sendable {
   /// Whether fragments go up where they may have to be judged with the rest of their datagram; if not, each is judged
   /// as it is.
   package var waitsForFragments = true
+  /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.
+  package var passingPorts: Set<UInt16> = []
   /// Rules beyond this many instructions are judged in user space. The verifier looks at each up to twenty times and
   /// gives up after a million looks; this is what it takes on Linux 6.18, some 5 000 short rules.
   package var instructionLimit = 40_000

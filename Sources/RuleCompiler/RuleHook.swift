@@ -202,6 +202,7 @@ package struct RuleHook: ~Copyable {
       skip(to: rule.skipTarget)
     case .divert(let port):
       assembler.storeKey(UInt32(port), at: Frame.port)
+      if environment.passingPorts.contains(port) { passUnlessBound(to: next, maps) }
       assembler.store(.word, value: UInt32(rule.number), to: .r10, Frame.tag)
       assembler.jump(to: divert)
     case .tee(let port):

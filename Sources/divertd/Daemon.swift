@@ -22,14 +22,15 @@ struct Daemon: ~Copyable {
 
   /// Everything is in force when this returns; only then the control socket appears.
   init(
-    socketPath: String, rulesFile: String?, defaultAction: Action
+    socketPath: String, rulesFile: String?, defaultAction: Action, passingPorts: Set<UInt16>
   ) throws {
     // A stop that comes while hooks are put in place waits until they can be taken away.
     let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
     let ruleSet = try Self.load(rulesFile, defaultAction)
     // RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
     let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)
-    let host = try LinuxHost(ruleSet, settingsFile: "\(socketPath).state")
+    let host = try LinuxHost(
+      ruleSet, passingPorts: passingPorts, settingsFile: "\(socketPath).state")
     // First the one that nobody waits for: with the path, everything is there.
     var listeners: [SharedDescriptor] = []
     if let abstract = try UnixSocket.listen(atAbstractName: socketPath) {
@@ -181,12 +182,32 @@ struct Daemon: ~Copyable {
         }
         try host.setOptions(options, of: socket)
         return client.send(.done)
+      case .policy(let port, let policy):
+        try setPolicy(policy, ofPort: port, client)
+        return client.send(.done)
       case .opened, .bound, .counted, .done, .result, .failed:
         return false
       }
     } catch {
       let text = error.advice.map { "\(error.action); \($0)" } ?? error.action
       return client.send(.failed(code: error.code, text: text))
+    }
+  }
+
+  private func setPolicy(
+    _ policy: UnboundPolicy, ofPort port: UInt16, _ client: ControlClient
+  ) throws(SystemError) {
+    let action = "set the policy of divert port \(port)"
+    guard client.credentials.user == 0 else {
+      throw SystemError(action, code: EPERM, advice: "run the program as root")
+    }
+    guard port != 0 else { throw SystemError(action, code: EINVAL, advice: "ports are 1 to 65535") }
+    do throws(HostError) {
+      try host.setPolicy(policy, ofPort: port)
+    } catch {
+      complain("\(action): \(error)")
+      throw SystemError(
+        action, code: error.code, advice: "the kernel did not take the rules; see divertd's log")
     }
   }
 

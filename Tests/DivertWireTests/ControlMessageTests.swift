@@ -7,7 +7,7 @@ struct ControlMessageTests {
   static let examples: [ControlMessage] = [
     .open, .bind(port: 2000), .bound(port: 2000, link: 7), .ipfw(words: ["list"]),
     .result(status: 0, output: "ok.\n", errors: ""), .failed(code: 98, text: "bind divert port 2000"),
-    .counts, .counted(slot: 3),
+    .counts, .counted(slot: 3), .options(.fragments), .policy(port: 2000, .pass), .done,
   ]
 
   @Test func `the page's examples are what is sent and read`() throws {
@@ -44,7 +44,8 @@ struct ControlMessageTests {
 
   static let nonsense = [
     "00000000", "ffffffff", "00000001 63", "00000002 01 00", "00000002 02 07", "00000004 02 07d0 00",
-    "00000005 03 00000004", "00000006 03 00000001 ff", "00000003 82 07d0",
+    "00000004 06 07d0 02", "00000003 06 07d0", "00000005 03 00000004", "00000006 03 00000001 ff",
+    "00000003 82 07d0",
   ]
 
   @Test(arguments: nonsense) func `what is no message is refused`(_ text: String) {

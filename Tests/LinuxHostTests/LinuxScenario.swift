@@ -1,4 +1,5 @@
 import Divert
+import DivertWire
 import Foundation
 import Namespaces
 import Kernel
@@ -29,6 +30,11 @@ final class LinuxScenario: ScenarioHost {
 
   func open(port: UInt16, options: DivertOptions) throws(SystemError) -> DivertSocket {
     try DivertSocket(port: port, on: DivertDaemon(path: daemon.socket), options: options)
+  }
+
+  func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws {
+    try b.run(
+      [Programs.path("divert"), "policy", String(port), "\(policy)"], environment: daemon.environment)
   }
 
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {

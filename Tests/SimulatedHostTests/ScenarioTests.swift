@@ -26,6 +26,8 @@ struct SimulatedScenario: ScenarioHost {
     try DivertSocket(port: port, on: b, options: options)
   }
 
+  func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) { b.setPolicy(policy, ofPort: port) }
+
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {
     _ = a.takeReceived()  // answers to earlier pings
     for sequence in 1...UInt16(count) {

@@ -1,4 +1,5 @@
 package import Divert
+package import DivertWire
 import Packets
 import Synchronization
 
@@ -17,6 +18,9 @@ package protocol ScenarioHost {
 
   /// Opens a divert socket in B.
   func open(port: UInt16, options: DivertOptions) throws(SystemError) -> DivertSocket
+
+  /// Says what happens in B to packets for a port that nobody has bound.
+  func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws
 
   /// Pings from A while the programs run, until all answers have come or none will.
   ///

@@ -1,0 +1,19 @@
+import ArgumentParser
+import Divert
+
+/// What the commands that ask divertd have in common.
+struct DaemonOptions: ParsableArguments {
+  @Option(help: "Where divertd listens (DIVERT_SOCKET, else /run/divertd.sock).")
+  var socket: String?
+
+  /// Has divertd answer; what it refuses is the end.
+  func ask(_ body: (inout ControlConnection) throws(SystemError) -> Void) throws {
+    do throws(SystemError) {
+      var control = try ControlConnection(path: socket ?? ControlConnection.path)
+      try body(&control)
+    } catch {
+      complain("divert: \(error)")
+      throw ExitCode(error.exitStatus)
+    }
+  }
+}
