@@ -95,8 +95,8 @@ let package = Package(
     tests(
       of: "DivertTool",
       on: [
-        "Divert", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces", "TestSupport",
-        "AllocationCounter",
+        "Divert", "DivertWire", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces",
+        "TestSupport", "AllocationCounter",
       ]),
     tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Divert
+import Glibc
 
 /// What the commands that ask divertd have in common.
 struct DaemonOptions: ParsableArguments {
@@ -10,7 +11,12 @@ struct DaemonOptions: ParsableArguments {
   func ask(_ body: (inout ControlConnection) throws(SystemError) -> Void) throws {
     do throws(SystemError) {
       var control = try ControlConnection(path: socket ?? ControlConnection.path)
-      try body(&control)
+      do throws(SystemError) {
+        try body(&control)
+      } catch {
+        guard error.code == EPIPE || error.code == ECONNRESET else { throw error }
+        throw SystemError("hear from divertd", code: ECONNRESET, advice: "divertd has ended; start it again")
+      }
     } catch {
       complain("divert: \(error)")
       throw ExitCode(error.exitStatus)

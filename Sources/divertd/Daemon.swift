@@ -182,10 +182,15 @@ struct Daemon: ~Copyable {
         }
         try host.setOptions(options, of: socket)
         return client.send(.done)
+      case .statistics:
+        guard client.credentials.user == 0 else {
+          throw SystemError("read divertd's statistics", code: EPERM, advice: "run the program as root")
+        }
+        return client.send(.told(try host.statistics()))
       case .policy(let port, let policy):
         try setPolicy(policy, ofPort: port, client)
         return client.send(.done)
-      case .opened, .bound, .counted, .done, .result, .failed:
+      case .opened, .bound, .counted, .done, .told, .result, .failed:
         return false
       }
     } catch {
