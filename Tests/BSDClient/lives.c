@@ -76,7 +76,8 @@ static void by_signal(int s, int count) {
 
 // As zapret does: what starts threads and processes kills.
 static void lock_up(void) {
-  static const int killing[] = {SYS_clone, SYS_clone3, SYS_execve, SYS_unlinkat, SYS_mkdirat, SYS_getdents64, SYS_ftruncate, SYS_kill, SYS_tgkill, SYS_openat};
+  static const int killing[] = {SYS_clone,      SYS_clone3,    SYS_execve, SYS_unlinkat, SYS_mkdirat,
+                                SYS_getdents64, SYS_ftruncate, SYS_kill,   SYS_tgkill,   SYS_openat};
   enum { count = sizeof killing / sizeof *killing };
   struct sock_filter filter[2 * count + 2] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr))};
   for (int i = 0; i < count; i++) {

@@ -108,7 +108,10 @@ int main(int n, char **w) {
   if (!strcmp(what, "inject")) return inject();
   if (!strcmp(what, "xdp")) return xdp();
   if (!strcmp(what, "daq")) return daq(w[1], port, count);
-  void (*act)(int, int) = !strcmp(what, "pass") ? pass : !strcmp(what, "drop") ? drop : !strcmp(what, "answer") ? answer : NULL;
+  void (*act)(int, int) = NULL;
+  if (!strcmp(what, "pass")) act = pass;
+  if (!strcmp(what, "drop")) act = drop;
+  if (!strcmp(what, "answer")) act = answer;
   if (act) {
     int s = open_bound(port);
     say_ready();

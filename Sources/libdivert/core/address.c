@@ -6,10 +6,10 @@
 
 #include "interfaces.h"
 
-// The 8 bytes behind the IP address hold the name of the receive interface, if it fits (divert(4)): at most 7 characters
-// and a zero. A first byte of zero says that there is no name, and BSD looks no further. Behind it we put the interface's
-// index, for the way back only: of the interface with a longer name, or, of packets made by this host, of the one that a
-// multicast or link-local packet is to leave by.
+// The 8 bytes behind the IP address hold the name of the receive interface, if it fits (divert(4)): at most 7
+// characters and a zero. A first byte of zero says that there is no name, and BSD looks no further. Behind it we put
+// the interface's index, for the way back only: of the interface with a longer name, or, of packets made by this host,
+// of the one that a multicast or link-local packet is to leave by.
 enum { no_name = 0, received_on = 'r', transmitted_on = 't', hint_end = 0xd1 };
 
 static void write_hint(struct sockaddr_in *address, struct frame frame) {

@@ -14,8 +14,16 @@
     result;                                                    \
   })
 
+ssize_t kernel_recv(int socket, void *buffer, size_t size, int flags) {
+  return cancellable(syscall(SYS_recvfrom, socket, buffer, size, flags, (void *)0, (void *)0));
+}
+
 ssize_t kernel_recvmsg(int socket, struct msghdr *message, int flags) {
   return cancellable(syscall(SYS_recvmsg, socket, message, flags));
+}
+
+ssize_t kernel_send(int socket, const void *buffer, size_t size, int flags) {
+  return cancellable(syscall(SYS_sendto, socket, buffer, size, flags, (void *)0, 0));
 }
 
 ssize_t kernel_sendmsg(int socket, const struct msghdr *message, int flags) {

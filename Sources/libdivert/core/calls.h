@@ -8,7 +8,9 @@
 
 #pragma GCC visibility push(hidden) // programs have functions of such names, too
 
+ssize_t kernel_recv(int socket, void *buffer, size_t size, int flags);
 ssize_t kernel_recvmsg(int socket, struct msghdr *message, int flags);
+ssize_t kernel_send(int socket, const void *buffer, size_t size, int flags);
 ssize_t kernel_sendmsg(int socket, const struct msghdr *message, int flags);
 int kernel_recvmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags);
 int kernel_sendmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags);

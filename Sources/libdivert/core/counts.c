@@ -21,7 +21,8 @@ struct part {
 static struct part *_Atomic parts[part_count];
 
 static struct part *map_part(int memory, unsigned number) {
-  struct part *part = mmap(NULL, sizeof *part, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  const int private = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  struct part *part = mmap(NULL, sizeof *part, PROT_READ | PROT_WRITE, private, -1, 0);
   if (part == MAP_FAILED) return NULL;
   void *shared = mmap(part->now, part_size, PROT_READ, MAP_SHARED | MAP_FIXED, memory, (off_t)number * part_size);
   struct part *none = NULL;

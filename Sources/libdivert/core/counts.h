@@ -23,8 +23,8 @@ struct counts {
   uint64_t values[count_count];
 };
 
-// Maps the part of the memory that holds a slot, and takes note of what an earlier socket has left in it. A mapping needs
-// no descriptor.
+// Maps the part of the memory that holds a slot, and takes note of what an earlier socket has left in it. A mapping
+// needs no descriptor.
 void counts_map(int memory, uint16_t slot);
 
 // What is counted since; zeros where nothing is mapped, as in a program that has the socket from another one.

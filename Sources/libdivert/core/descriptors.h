@@ -3,9 +3,9 @@
 //
 // A number can become a divert socket only by calls that go through this library (socket, dup, SCM_RIGHTS …), so "is
 // none" stays true until one of them says otherwise, whatever else happens to the number: nothing needs to watch other
-// programs' descriptors. "Is one" ends with the number's close, which goes through this library, too; while that is under
-// way nothing is kept, since the number may be somebody else's already. No answer is kept for 0 to 2, over which the
-// C library itself puts other files (daemon(3)).
+// programs' descriptors. "Is one" ends with the number's close, which goes through this library, too; while that is
+// under way nothing is kept, since the number may be somebody else's already. No answer is kept for 0 to 2, over which
+// the C library itself puts other files (daemon(3)).
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #pragma once
-// A divert socket is a packet socket that carries a mark: a socket filter that says what the socket is. The kernel keeps
-// it with the socket, whoever has a descriptor for it, and shows it to everyone (SO_GET_FILTER).
+// A divert socket is a packet socket that carries a mark: a socket filter that says what the socket is. The kernel
+// keeps it with the socket, whoever has a descriptor for it, and shows it to everyone (SO_GET_FILTER).
 //
 // The filter is of use as one, too: what no client wants to read never makes the socket readable.
 #include <stdbool.h>

@@ -77,7 +77,8 @@ int divert_setsockopt(int socket, int level, int option, const void *value, sock
   }
   // Taken, and of no effect: a packet brings its own header, nothing looks at a cookie, and the kernel would refuse the
   // sharing of ports to a packet socket, of which bind tells better.
-  if (level == SOL_SOCKET && (option == SO_USER_COOKIE || option == SO_REUSEPORT_LB || option == SO_REUSEPORT)) return 0;
+  if (level == SOL_SOCKET && (option == SO_USER_COOKIE || option == SO_REUSEPORT_LB || option == SO_REUSEPORT))
+    return 0;
   if (level == IPPROTO_IP && (option == IP_HDRINCL || option == IP_TTL || option == IP_TOS)) return 0;
   if (level == IPPROTO_IP) return refuse(ENOPROTOOPT);
   return set(socket, level, option, value, length);

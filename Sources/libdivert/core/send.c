@@ -49,20 +49,32 @@ static ssize_t tell(ssize_t count, uint16_t slot, const struct counts *before) {
   return code == EACCES ? refuse(code) : count - frame_header_size;
 }
 
+// A copy of what an Ethernet carries costs less than to make the kernel look at two places. Control data is thrown away,
+// as BSD does.
+static ssize_t send_frame(int socket, const uint8_t header[frame_header_size], const struct iovec *packet,
+                          size_t pieces, int flags) {
+  uint8_t frame[frame_header_size + 1500];
+  if (pieces == 1 && packet->iov_len <= sizeof frame - frame_header_size) {
+    memcpy(frame, header, frame_header_size);
+    memcpy(frame + frame_header_size, packet->iov_base, packet->iov_len);
+    return kernel_send(socket, frame, frame_header_size + packet->iov_len, flags);
+  }
+  struct iovec vector[pieces + 1];
+  vector[0] = (struct iovec){(void *)header, frame_header_size};
+  memcpy(vector + 1, packet, pieces * sizeof *vector);
+  return kernel_sendmsg(socket, &(struct msghdr){.msg_iov = vector, .msg_iovlen = pieces + 1}, flags);
+}
+
 ssize_t divert_sendmsg(int socket, const struct msghdr *message, int flags) {
   uint8_t header[frame_header_size];
   if (message->msg_iovlen > IOV_MAX - 1) return refuse(EMSGSIZE);
   int code = prepare(socket, message, header);
   if (code != 0) return refuse(code);
-  struct iovec vector[message->msg_iovlen + 1];
-  vector[0] = (struct iovec){header, sizeof header};
-  memcpy(vector + 1, message->msg_iov, message->msg_iovlen * sizeof *vector);
-  // Control data is thrown away, as BSD does.
-  struct msghdr frame = {.msg_iov = vector, .msg_iovlen = message->msg_iovlen + 1};
   uint16_t slot = counts_nowhere;
   descriptor_is_divert(socket, &slot);
   struct counts before = counts_read(slot);
-  return tell(kernel_sendmsg(socket, &frame, flags), slot, &before);
+  ssize_t count = send_frame(socket, header, message->msg_iov, message->msg_iovlen, flags);
+  return tell(count, slot, &before);
 }
 
 ssize_t divert_sendto(int socket, const void *packet, size_t size, int flags, const struct sockaddr *address,

@@ -25,7 +25,8 @@ bool divert_is_socket(int descriptor) {
   return descriptor_ask_kernel(descriptor, &slot);
 }
 
-// A new descriptor has the lowest number that is free: programs close 0 and count on it. The control connection had that.
+// A new descriptor has the lowest number that is free: programs close 0 and count on it. The control connection had
+// that.
 static int lowest(int socket, bool closing_on_exec) {
   int number = (int)kernel(fcntl, socket, closing_on_exec ? F_DUPFD_CLOEXEC : F_DUPFD, 0);
   if (number >= 0 && number < socket) {

@@ -1,5 +1,6 @@
 #pragma once
-// The frame of a link (docs/link-frame.md), as bytes. Sources/DivertWire is the same for Swift; a test holds both equal.
+// The frame of a link (docs/link-frame.md), as bytes. Sources/DivertWire is the same for Swift; a test holds both
+// equal.
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
