@@ -78,8 +78,8 @@ func fragments(_ bytes: [UInt8]) {
 /// What was cut here can be put together again.
 private func putTogether(_ pieces: [[UInt8]], _ mtu: Int) {
   guard pieces.count > 1, let first = pieces.first, let last = pieces.last,
-    !PacketFields(parsing: last.span.bytes).moreFragments,
-    PacketFields(parsing: first.span.bytes).fragmentOffset == 0
+    let firstHeader = try? IPv4(first.span.bytes), let lastHeader = try? IPv4(last.span.bytes),
+    firstHeader.fragmentOffset == 0, !lastHeader.moreFragments
   else { return }
   var queue = FragmentQueue<Void>()
   for piece in pieces.dropLast() {
