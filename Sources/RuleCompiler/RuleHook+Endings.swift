@@ -98,6 +98,7 @@ extension RuleHook {
     assembler.place(nobody)
     assembler.count(.noPort, maps, key: Frame.key)
     assembler.place(skip)
+    assembler.store(.word, value: 0, to: .r10, Frame.isDiverted)
     assembler.load(.doubleword, .r7, from: .r10, Frame.time)
   }
 

@@ -8,7 +8,9 @@ import LinuxHost
 /// One thread that waits for whatever happens: control messages, upcalls, interfaces that change, signals, time.
 struct Daemon: ~Copyable {
   private let host: LinuxHost
-  private let listener: Descriptor
+  /// At the socket's path, and by the same as an abstract name (unless somebody has taken that), for programs in a root
+  /// directory of their own.
+  private let listeners: [SharedDescriptor]
   private let socketPath: String
   private let rulesFile: String?
   private let defaultAction: Action
@@ -29,9 +31,14 @@ struct Daemon: ~Copyable {
     let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)
     let host = try LinuxHost(
       ruleSet, passingPorts: passingPorts, settingsFile: "\(socketPath).state")
-    let listener = try UnixSocket.listen(at: socketPath)
+    // First the one that nobody waits for: with the path, everything is there.
+    var listeners: [SharedDescriptor] = []
+    if let abstract = try UnixSocket.listen(atAbstractName: socketPath) {
+      listeners.append(SharedDescriptor(abstract))
+    }
+    listeners.append(SharedDescriptor(try UnixSocket.listen(at: socketPath)))
     self.host = host
-    self.listener = listener
+    self.listeners = listeners
     self.socketPath = socketPath
     self.rulesFile = rulesFile
     self.defaultAction = defaultAction
@@ -53,7 +60,7 @@ struct Daemon: ~Copyable {
   mutating func run(until deadline: ContinuousClock.Instant?) throws {
     while isRunning {
       var waiting = PollSet()
-      waiting.add(listener.number)
+      for listener in listeners { waiting.add(listener.number) }
       waiting.add(signals.descriptor.number)
       waiting.add(interfaceChanges.descriptor.number)
       waiting.add(host.upcallSocket.number)
@@ -65,8 +72,8 @@ struct Daemon: ~Copyable {
       if waiting.isReadable(interfaceChanges.descriptor.number) { followInterfaces() }
       if waiting.isReadable(host.upcallSocket.number) { host.handleUpcalls() }
       if host.nextFragmentExpiry == 0 { host.expireFragments() }
-      if waiting.isReadable(listener.number) {
-        while let connection = UnixSocket.accept(listener) {
+      for listener in listeners where waiting.isReadable(listener.number) {
+        while let connection = UnixSocket.accept(on: listener.number) {
           // More than anybody needs: the rest is hung up on, so that descriptors are left for ports and interfaces.
           guard clients.count < 1024 else { continue }
           if let client = ControlClient(connection) { clients.append(client) }

@@ -65,6 +65,16 @@ final class LinuxScenario: ScenarioHost {
     return received
   }
 
+  func name(of interface: DivertAddress.Interface) -> String? {
+    guard case .index(let index) = interface, let links = try? b.run("ip", "-o", "link").output else {
+      return nil
+    }
+    // 7: em0@if2: <BROADCAST,…
+    return links.split(separator: "\n").first { $0.hasPrefix("\(index): ") }.map {
+      String($0.dropFirst("\(index): ".count).prefix { $0 != "@" && $0 != ":" })
+    }
+  }
+
   func packets(countedBy rule: UInt16) throws -> UInt64 {
     let lines = try ipfw("show \(rule)").split(separator: "\n")
     return lines.reduce(0) { $0 + (UInt64($1.split(separator: " ")[1]) ?? 0) }

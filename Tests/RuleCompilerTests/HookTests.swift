@@ -74,6 +74,8 @@ struct HookTests {
     counters.resize(for: ruleSet)
     let fields = PacketFields(parsing: packet.span.bytes)
     var next = tag == 0 ? 0 : ruleSet.index(after: tag)
+    var pass = pass
+    pass.isReinjected = tag != 0
     while true {
       let verdict = rules.evaluate(fields, pass, from: next, counters: &counters, random: &random)
       switch verdict.decision {
@@ -83,7 +85,9 @@ struct HookTests {
         if ports.bound.contains(port) { return .diverted(port: port, tag: verdict.ruleNumber) }
         guard ports.passing.contains(port) else { return .gone }
         next = verdict.next
-      case .tee: next = verdict.next
+      case .tee:
+        next = verdict.next
+        pass.isReinjected = false
       }
     }
   }

@@ -40,6 +40,11 @@ struct SimulatedScenario: ScenarioHost {
     return a.takeReceived().count { $0.count >= 28 && $0[9] == 1 && $0[20] == 0 }
   }
 
+  func name(of interface: DivertAddress.Interface) -> String? {
+    guard case .index(let index) = interface else { return nil }
+    return b.name(ofIndex: index)
+  }
+
   func packets(countedBy rule: UInt16) -> UInt64 { b.counter(ofRule: rule).packets }
 }
 

@@ -28,6 +28,9 @@ package protocol ScenarioHost {
   /// - Returns: How many pings were answered.
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int
 
+  /// The name of an interface of B that a divert address tells; nil: it tells none.
+  func name(of interface: DivertAddress.Interface) -> String?
+
   /// How many packets a rule of B has matched.
   func packets(countedBy rule: UInt16) throws -> UInt64
 }
