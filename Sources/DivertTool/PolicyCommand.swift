@@ -33,5 +33,5 @@ struct PolicyCommand: ParsableCommand {
 }
 
 extension PolicyCommand {
-  enum Policy: String, ExpressibleByArgument { case pass, drop }
+  enum Policy: String, CaseIterable, ExpressibleByArgument { case pass, drop }
 }
