@@ -1,3 +1,4 @@
+import CSystem
 import Glibc
 
 /// The largest packet that the route to an IPv4 address takes, in bytes, as the kernel knows it by now (IP_MTU); nil
