@@ -89,7 +89,7 @@ let package = Package(
     tests(
       of: "LinuxHost",
       on: [
-        "BPF", "Divert", "Kernel", "Namespaces", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
+        "BPF", "Divert", "DivertWire", "Kernel", "Namespaces", "Packets", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
         "Pings",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
