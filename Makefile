@@ -40,7 +40,7 @@ format: ## Formats the sources
 check: setup ## Format, manual pages, and the other rules of the house
 	scripts/check
 
-install: ## Installs programs, systemd unit, completions and manual below PREFIX (/usr/local)
+install: ## Installs programs, libraries, systemd unit, completions and manual below PREFIX (/usr/local)
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divertd
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product ipfw
 	$(SWIFT) build -c release --static-swift-stdlib -Xlinker -s --product divert
@@ -57,13 +57,26 @@ install: ## Installs programs, systemd unit, completions and manual below PREFIX
 	  .build/release/$$program --generate-completion-script bash > $(BASH_COMPLETIONS)/$$program && \
 	  .build/release/$$program --generate-completion-script zsh > $(ZSH_COMPLETIONS)/_$$program || exit 1; \
 	done
+	scripts/build-library .build/library
+	install -d $(DESTDIR)$(PREFIX)/include/netinet $(DESTDIR)$(PREFIX)/lib/pkgconfig $(MAN)/man3
+	install -m 644 Sources/libdivert/core/include/divert.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 Sources/libdivert/core/include/netinet/ip_divert.h $(DESTDIR)$(PREFIX)/include/netinet
+	install -m 644 .build/library/libdivert.a .build/library/libdivert.so.1 .build/library/libdivert-preload.so \
+	  $(DESTDIR)$(PREFIX)/lib
+	ln -sf libdivert.so.1 $(DESTDIR)$(PREFIX)/lib/libdivert.so
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/libdivert.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc
+	install -m 644 docs/man/*.3 $(MAN)/man3
 
 uninstall: ## Takes the installation back
 	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \
 	  $(addprefix $(MAN)/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
 	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service \
-	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program))
+	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program)) \
+	  $(DESTDIR)$(PREFIX)/include/divert.h $(DESTDIR)$(PREFIX)/include/netinet/ip_divert.h \
+	  $(DESTDIR)$(PREFIX)/lib/libdivert.a $(DESTDIR)$(PREFIX)/lib/libdivert.so $(DESTDIR)$(PREFIX)/lib/libdivert.so.1 \
+	  $(DESTDIR)$(PREFIX)/lib/libdivert-preload.so $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc \
+	  $(MAN)/man3/divert.3
 
 clean: ## Removes what was built
 	rm -rf .build

@@ -38,6 +38,7 @@ let package = Package(
     .executable(name: "divertd", targets: ["divertd"]),
     .executable(name: "ipfw", targets: ["ipfw"]),
     .executable(name: "divert", targets: ["DivertTool"]),
+    .library(name: "divert-preload", type: .dynamic, targets: ["DivertPreload"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -66,7 +67,19 @@ let package = Package(
       "divert", target: "DivertTool",
       on: [
         "Packets", "Firewall", "DivertWire", "Divert", "SimulatedHost", "Captures", "Kernel", "Namespaces",
+        "CSystem",
         argumentParser,
+      ]),
+    .target(name: "CDivert", path: "Sources/libdivert/core"),
+    .target(
+      name: "DivertPreload", dependencies: ["CDivert"], path: "Sources/libdivert/preload",
+      exclude: ["link.cfg"],
+      // Loaded into programs that know nothing of Swift: neither its library nor its start-up code belongs there.
+      linkerSettings: [
+        .unsafeFlags([
+          "-nostartfiles", "-no-toolchain-stdlib-rpath", "-Xclang-linker",
+          "--config=\(Context.packageDirectory)/Sources/libdivert/preload/link.cfg",
+        ])
       ]),
     tests(of: "Packets", on: ["TestSupport"]),
     tests(of: "BPF"),
@@ -75,25 +88,27 @@ let package = Package(
     tests(of: "Firewall", on: ["Packets", "TestSupport", "AllocationCounter"]),
     tests(of: "Kernel", on: ["TestSupport"]),
     tests(of: "DivertWire", on: ["Packets", "TestSupport"]),
+    tests(of: "CDivert", on: ["DivertWire", "Packets", "TestSupport"]),
     tests(of: "DivertEngine", on: ["Packets", "Firewall", "DivertWire", "TestSupport"]),
     tests(of: "Divert", on: ["Packets", "DivertWire", "Kernel", "TestSupport", "AllocationCounter"]),
     tests(of: "Captures", on: ["Kernel", "TestSupport"]),
     tests(
       of: "DivertTool",
       on: [
-        "Divert", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces", "TestSupport",
-        "AllocationCounter",
+        "Divert", "DivertWire", "SimulatedHost", "Packets", "Firewall", "Captures", "Kernel", "Namespaces",
+        "TestSupport", "AllocationCounter",
       ]),
     tests(of: "ipfw", on: ["Firewall", "Namespaces", "TestSupport"]),
     tests(of: "SimulatedHost", on: ["Divert", "Packets", "Kernel", "TestSupport"]),
     tests(
       of: "LinuxHost",
       on: [
-        "BPF", "Divert", "DivertWire", "Kernel", "Namespaces", "Packets", "TestSupport", "divertd", "ipfw", "DivertTool", "Traffic",
-        "Pings",
+        "BPF", "Divert", "DivertWire", "Kernel", "Namespaces", "Packets", "TestSupport", "divertd", "ipfw",
+        "DivertTool", "Traffic", "Pings", "BSDClient",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),
     .executableTarget(name: "Traffic", path: "Tests/Traffic"),
+    .executableTarget(name: "BSDClient", path: "Tests/BSDClient"),
     .executableTarget(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
@@ -102,7 +117,8 @@ let package = Package(
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
-      name: "TestSupport", dependencies: ["Packets", "Firewall", "Kernel", "Divert", "CSystem"],
+      name: "TestSupport",
+      dependencies: ["Packets", "Firewall", "Kernel", "DivertWire", "Divert", "CSystem"],
       path: "Tests/TestSupport",
       swiftSettings: commonSettings),
   ],

@@ -6,6 +6,7 @@ import Glibc
 let targets: [(name: String, parse: @Sendable ([UInt8]) -> Void)] = [
   ("captures", captures),
   ("control", controlMessages),
+  ("fragments", fragments),
   ("frames", frames),
   ("packets", packets),
   ("rules", rules),

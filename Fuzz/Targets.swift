@@ -10,8 +10,6 @@ func rules(_ bytes: [UInt8]) {
   guard let ruleSet = try? RuleFile.load(text: text, into: before, names: .builtIn) else { return }
   let printer = RulePrinter(names: .builtIn)
   for entry in ruleSet.entries.dropLast() {
-    // `allow src-port any` asks nothing; what is listed of it, the action alone, is no rule to ipfw either.
-    guard entry.rule.hasFromTo || !entry.rule.clauses.isEmpty else { continue }
     let line = "add \(printer.line(entry.rule))"
     guard let again = try? RuleFile.load(text: line, into: before, names: .builtIn) else {
       fatalError("listed, but not understood: \(line)")
@@ -49,6 +47,47 @@ func packets(_ bytes: [UInt8]) {
   }
   correct(&writable)
   if let ip = try? IPv4(writable.bytes) { precondition(ip.isHeaderChecksumValid) }
+}
+
+/// Packets, a length byte before each, as fragments that wait for each other; and each one cut to sizes.
+func fragments(_ bytes: [UInt8]) {
+  var limits = FragmentQueue<Int>.Limits()
+  (limits.datagrams, limits.datagramsPerSource, limits.fragmentsPerDatagram, limits.bytes) = (8, 4, 6, 2000)
+  var queue = FragmentQueue<Int>(limits: limits)
+  var rest = bytes[...]
+  var number = 0
+  while let count = rest.popFirst() {
+    let packet = Array(rest.prefix(Int(count)))
+    rest = rest.dropFirst(Int(count))
+    number += 1
+    let now = UInt64(number) * 1_000_000_000
+    if case .complete(let datagram) = queue.add(packet.span.bytes, number, domain: count & 1, now: now) {
+      guard let whole = datagram.assembled() else { fatalError("whole, but not to be put together") }
+      precondition(whole.count <= 65_575)
+    }
+    for datagram in queue.takeEvicted() + queue.takeExpired(now: now) { precondition(!datagram.isWhole) }
+    precondition(queue.heldBytes <= limits.bytes && queue.heldDatagrams <= limits.datagrams)
+    for mtu in [28, 60, 68] {
+      let pieces = Fragmenting.fragments(of: packet.span.bytes, mtu: mtu, identification: 7) ?? []
+      precondition(pieces.allSatisfy { $0.count <= mtu })
+      putTogether(pieces, mtu)
+    }
+  }
+}
+
+/// What was cut here can be put together again.
+private func putTogether(_ pieces: [[UInt8]], _ mtu: Int) {
+  guard pieces.count > 1, let first = pieces.first, let last = pieces.last,
+    !PacketFields(parsing: last.span.bytes).moreFragments,
+    PacketFields(parsing: first.span.bytes).fragmentOffset == 0
+  else { return }
+  var queue = FragmentQueue<Void>()
+  for piece in pieces.dropLast() {
+    guard case .held = queue.add(piece.span.bytes, (), domain: 0, now: 0) else { return }
+  }
+  guard case .complete = queue.add(last.span.bytes, (), domain: 0, now: 0) else {
+    fatalError("cut to \(mtu), and not put together")
+  }
 }
 
 private func correct(_ packet: inout MutableRawSpan) {

@@ -62,12 +62,15 @@ enum Variant: CaseIterable {
   /// Through the hooks, with a rule that does not match.
   case hooked
   case diverted
+  /// Through a C program for BSD, which reads and writes packet by packet.
+  case unmodified
 
   var name: String {
     switch self {
     case .undiverted: "undiverted"
     case .hooked: "hooks, not diverted"
     case .diverted: "divert pass"
+    case .unmodified: "BSD program"
     }
   }
 }

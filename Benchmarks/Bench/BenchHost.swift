@@ -57,13 +57,21 @@ final class BenchHost {
       try ipfw("add 100 divert 2000 \(protocolName) from any to any 9 \(way)")
       defer { try? ipfw("-f flush") }
       return try measure(nil)
-    case .diverted:
-      let program = try b.start([Programs.path("divert"), "pass", "2000"], environment: environment)
-      _ = try program.errorLine()
+    case .diverted, .unmodified:
+      let divert = Programs.path("divert")
+      let program: LeashedProcess
+      if variant == .diverted {
+        program = try b.start([divert, "pass", "2000"], environment: environment)
+        _ = try program.errorLine()
+      } else {
+        program = try b.start(
+          [divert, "exec", "--", Programs.path("Traffic"), "divert-loop", "2000"], environment: environment)
+        _ = try program.line()
+      }
       try ipfw("add 100 divert 2000 \(protocolName) from any to any \(port) \(way)")
       defer { try? ipfw("-f flush") }
       let measured = try measure(program)
-      programMemory = max(programMemory, memory(of: program.identifier))
+      if variant == .diverted { programMemory = max(programMemory, memory(of: program.identifier)) }
       program.signal(SIGTERM)
       program.result()
       return measured

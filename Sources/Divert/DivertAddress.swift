@@ -50,6 +50,10 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
       flags: header.flags.intersection([.broadcast, .multicast, .transmitInterface]))
   }
 
+  /// Whether ``interface`` is the one that received the packet; if not, an interface that was read with an outgoing
+  /// packet is the one by which it was about to leave.
+  public var wasReceived: Bool { interface != .none && !flags.contains(.transmitInterface) }
+
   /// A packet that leaves this host, by the route to its destination.
   public static func outgoing(tag: UInt16 = 0) -> DivertAddress {
     DivertAddress(tag: tag, direction: .outgoing, interface: .none)

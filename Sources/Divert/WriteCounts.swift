@@ -9,7 +9,7 @@ package protocol WriteCounts: AnyObject, Sendable {
 
 /// The counts that the kernel's hooks keep, in memory shared with them.
 final class KernelCounts: WriteCounts {
-  private let mapping: ReadOnlyMapping
+  private let mapping: SharedMapping
   private let start: Int
   /// Another socket may have had the slot before.
   private let before: InlineArray<16, UInt64>
@@ -17,7 +17,7 @@ final class KernelCounts: WriteCounts {
 
   init(_ descriptor: borrowing Descriptor, slot: UInt32) throws(SystemError) {
     let start = Int(slot) * SocketCount.slotSize
-    let mapping = try ReadOnlyMapping(of: descriptor, length: start + SocketCount.slotSize)
+    let mapping = try SharedMapping(of: descriptor, length: start + SocketCount.slotSize)
     before = InlineArray { mapping.word(at: start + $0 * 8) }
     self.start = start
     self.mapping = mapping

@@ -51,6 +51,14 @@ package struct DivertEngine: Sendable {
     resolve()
   }
 
+  /// The ``passingPorts`` that there are after a port's policy has changed.
+  package func passingPorts(with policy: UnboundPolicy, ofPort port: UInt16) -> Set<UInt16> {
+    switch policy {
+    case .drop: passingPorts.subtracting([port])
+    case .pass: passingPorts.union([port])
+    }
+  }
+
   private mutating func resolve() {
     resolved = ResolvedRules(ruleSet: ruleSet, host: view)
     gates = ResolvedGates(ruleSet, view)
@@ -105,8 +113,9 @@ package struct DivertEngine: Sendable {
     _ packet: RawSpan, _ fields: PacketFields, _ onward: Onward, from index: Int, to sink: inout Sink
   ) -> Ending {
     var index = index
+    var pass = onward.pass
     while true {
-      let verdict = resolved.evaluate(fields, onward.pass, from: index, counters: &ruleCounters)
+      let verdict = resolved.evaluate(fields, pass, from: index, counters: &ruleCounters)
       sink.note(verdict)
       switch verdict.decision {
       case .allow: return .proceed
@@ -116,6 +125,8 @@ package struct DivertEngine: Sendable {
         header.flags.insert(.tee)
         counters.count(sink.deliver(packet, header))
         index = verdict.next
+        // The mark of a packet that was written back is replaced by tee's, as on BSD.
+        pass.isReinjected = false
       case .divert(let port):
         if passingPorts.contains(port), !sink.isBound(port: port) {
           counters.count(.noListener)

@@ -12,7 +12,7 @@ package struct Onward: Equatable, Sendable {
 
   package init(_ pass: Pass, passes: UInt8 = 0, arrival: FrameHeader.Flags = []) {
     (self.pass, self.passes) = (pass, passes)
-    self.arrival = arrival.intersection([.broadcast, .multicast])
+    self.arrival = arrival.intersection(.arrival)
   }
 }
 

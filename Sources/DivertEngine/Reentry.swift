@@ -46,6 +46,6 @@ extension DivertEngine {
     return .reenters(
       Reentry(
         pass: pass, index: ruleSet.index(after: header.tag), passes: header.passes,
-        arrival: header.flags.intersection([.broadcast, .multicast])))
+        arrival: header.flags.intersection(.arrival)))
   }
 }

@@ -13,6 +13,10 @@ public enum ControlMessage: Equatable, Sendable {
   case counts
   /// Says what the socket that travels along wants; answered with `done`.
   case options(SocketOptions)
+  /// Says what happens to packets for a port that nobody has bound; answered with `done`.
+  case policy(port: UInt16, UnboundPolicy)
+  /// Asks what has happened; answered with `told`.
+  case statistics
   /// A socket that can already send to the link `divert0`, by its interface index.
   case opened(link: UInt32)
   /// The socket is on the link of this port.
@@ -22,6 +26,8 @@ public enum ControlMessage: Equatable, Sendable {
   case counted(slot: UInt32)
   /// It was done.
   case done
+  /// What has happened on the host.
+  case told(HostStatistics)
   /// What ipfw prints and how it exits.
   case result(status: Int32, output: String, errors: String)
   /// An errno and what to say about it.
@@ -37,11 +43,14 @@ public enum ControlMessage: Equatable, Sendable {
     case .ipfw: 3
     case .counts: 4
     case .options: 5
+    case .policy: 6
+    case .statistics: 7
     case .opened: 129
     case .bound: 130
     case .result: 131
     case .counted: 132
     case .done: 133
+    case .told: 134
     case .failed: 255
     }
   }
@@ -49,9 +58,12 @@ public enum ControlMessage: Equatable, Sendable {
   public var bytes: [UInt8] {
     var body: [UInt8] = [kind]
     switch self {
-    case .open, .counts, .done: break
+    case .open, .counts, .statistics, .done: break
     case .options(let options): body.append(options.rawValue)
     case .bind(let port): body.append(port)
+    case .policy(let port, let policy):
+      body.append(port)
+      body.append(policy.rawValue)
     case .ipfw(let words): for word in words { body.append(word) }
     case .opened(let link): body.append(link)
     case .counted(let slot): body.append(slot)
@@ -62,6 +74,7 @@ public enum ControlMessage: Equatable, Sendable {
       body.append(UInt32(bitPattern: status))
       body.append(output)
       body.append(errors)
+    case .told(let statistics): statistics.write(to: &body)
     case .failed(let code, let text):
       body.append(UInt32(bitPattern: code))
       body.append(text)
@@ -76,7 +89,7 @@ public enum ControlMessage: Equatable, Sendable {
   /// - Returns: nil while it is not complete.
   /// - Throws: ``ControlMessageError`` for bytes that are no message: the connection is then of no use any more.
   public static func next(from bytes: inout [UInt8]) throws(ControlMessageError) -> ControlMessage? {
-    var reader = Reader(bytes: bytes[...])
+    var reader = MessageReader(bytes: bytes[...])
     guard let length = reader.integer(UInt32.self) else { return nil }
     guard length >= 1, length <= maximumLength else { throw ControlMessageError() }
     guard reader.bytes.count >= Int(length) else { return nil }
@@ -87,7 +100,7 @@ public enum ControlMessage: Equatable, Sendable {
     return message
   }
 
-  private static func read(_ reader: inout Reader) -> ControlMessage? {
+  private static func read(_ reader: inout MessageReader) -> ControlMessage? {
     switch reader.integer(UInt8.self) {
     case 1: return .open
     case 2: return reader.integer(UInt16.self).map { .bind(port: $0) }
@@ -100,6 +113,10 @@ public enum ControlMessage: Equatable, Sendable {
       return .ipfw(words: words)
     case 4: return .counts
     case 5: return reader.integer(UInt32.self).map { .options(SocketOptions(rawValue: $0)) }
+    case 6:
+      guard let port = reader.integer(UInt16.self), let policy = UnboundPolicy(&reader) else { return nil }
+      return .policy(port: port, policy)
+    case 7: return .statistics
     case 129: return reader.integer(UInt32.self).map { .opened(link: $0) }
     case 130:
       guard let port = reader.integer(UInt16.self), let link = reader.integer(UInt32.self) else { return nil }
@@ -110,28 +127,11 @@ public enum ControlMessage: Equatable, Sendable {
       return .result(status: Int32(bitPattern: status), output: output, errors: errors)
     case 132: return reader.integer(UInt32.self).map { .counted(slot: $0) }
     case 133: return .done
+    case 134: return HostStatistics(&reader).map { .told($0) }
     case 255:
       guard let code = reader.integer(UInt32.self), let text = reader.text() else { return nil }
       return .failed(code: Int32(bitPattern: code), text: text)
     default: return nil
-    }
-  }
-
-  private struct Reader {
-    var bytes: ArraySlice<UInt8>
-
-    mutating func integer<Integer: FixedWidthInteger>(_ type: Integer.Type) -> Integer? {
-      let size = Integer.bitWidth / 8
-      guard bytes.count >= size else { return nil }
-      defer { bytes = bytes.dropFirst(size) }
-      return bytes.prefix(size).reduce(0) { size == 1 ? Integer($1) : $0 << 8 | Integer($1) }
-    }
-
-    /// Four bytes of length, then the text.
-    mutating func text() -> String? {
-      guard let count = integer(UInt32.self), bytes.count >= Int(count) else { return nil }
-      defer { bytes = bytes.dropFirst(Int(count)) }
-      return String(validating: bytes.prefix(Int(count)), as: UTF8.self)
     }
   }
 }
@@ -147,17 +147,4 @@ public struct SocketOptions: OptionSet, Hashable, Sendable {
 /// Bytes that are no control message.
 public struct ControlMessageError: Error, Equatable, CustomStringConvertible {
   public var description: String { "what came over the control socket is no message of this version" }
-}
-
-extension [UInt8] {
-  fileprivate mutating func append<Integer: FixedWidthInteger>(_ integer: Integer) {
-    for shift in stride(from: Integer.bitWidth - 8, through: 0, by: -8) {
-      append(UInt8(truncatingIfNeeded: integer >> Integer(shift)))
-    }
-  }
-
-  fileprivate mutating func append(_ text: String) {
-    append(UInt32(text.utf8.count))
-    append(contentsOf: text.utf8)
-  }
 }

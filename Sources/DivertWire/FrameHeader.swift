@@ -40,6 +40,8 @@ public struct FrameHeader: Equatable, Sendable, BitwiseCopyable {
     public static let broadcast = Flags(rawValue: 1 << 1)
     /// Incoming: it came to a link-layer multicast address.
     public static let multicast = Flags(rawValue: 1 << 2)
+    /// How a packet came on the link layer: both of these.
+    package static let arrival = Flags(rawValue: 1 << 1 | 1 << 2)
     /// A copy made by `tee`.
     public static let tee = Flags(rawValue: 1 << 3)
     /// The interface is the one to transmit on (outgoing packets made by this host); without the flag it is

@@ -61,7 +61,8 @@ struct Arrangement {
     case .destination: .destination
     case .sourcePort: .sourcePort
     case .destinationPort: .destinationPort
-    case .direction, .received, .transmitted, .via, .icmpTypes, .tcpFlags, .established, .fragment: .option
+    case .direction, .received, .transmitted, .via, .icmpTypes, .tcpFlags, .established, .fragment, .diverted:
+      .option
     }
   }
 

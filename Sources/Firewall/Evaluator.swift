@@ -57,6 +57,7 @@ extension ResolvedRules {
       guard rule.isEnabled else { continue }
       if let threshold = rule.threshold, random.next() >> 32 >= UInt64(threshold) { continue }
       guard matches(rule.questions, packet, pass) else { continue }
+      if rule.sparesNeighbourDiscovery, packet.isNeighbourDiscovery { continue }
       counters.count(slot: Int(rule.slot), bytes: packet.length)
       let decision: Verdict.Decision
       switch rule.action {
@@ -142,6 +143,9 @@ extension ResolvedRules {
       return packet.protocolNumber == 6 && packet.hasPorts && match.holds(for: packet.tcpFlags)
     case .established:
       return packet.protocolNumber == 6 && packet.hasPorts && packet.tcpFlags & 0x16 != 0x02
+    case .diverted: return pass.isReinjected
+    case .divertedLoopback: return pass.isReinjected && pass.direction == .incoming
+    case .divertedOutput: return pass.isReinjected && pass.direction == .outgoing
     case .fragment(let match):
       guard packet.version == 4 else { return match == .laterFragment && packet.fragmentOffset != 0 }
       return match.holds(for: packet.fragmentBits)

@@ -69,7 +69,9 @@ extension Clause {
     terms.contains { term in
       switch term.test {
       case .sourcePort, .destinationPort, .icmpTypes, .tcpFlags, .established, .fragment: true
-      case .version, .protocolNumber, .source, .destination, .direction, .received, .transmitted, .via: false
+      case .version, .protocolNumber, .source, .destination, .direction, .received, .transmitted, .via,
+        .diverted:
+        false
       }
     }
   }

@@ -127,7 +127,7 @@ package struct IpfwFlags: Equatable, Sendable {
       BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
       OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,
               src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, setup, established,
-              tcpflags LIST, frag [LIST], not, { … or … }
+              tcpflags LIST, frag [LIST], diverted, diverted-loopback, diverted-output, not, { … or … }
     delete N[-M] …               remove rules
     delete set S …               remove the rules of sets
     flush                        remove all rules but the default one and those of set 31

@@ -39,6 +39,7 @@ package enum OptionWord: Hashable, Sendable {
   case proto, ip4, ip6
   case source, destination, source6, destination6, sourcePort, destinationPort
   case icmpTypes, tcpFlags, setup, established, fragment
+  case diverted, divertedLoopback, divertedOutput
   /// In ipfw's language, but not yet in ours.
   case later
 }
@@ -82,8 +83,9 @@ package enum Grammar {
     ("tcpflags", .tcpFlags), ("tcpflgs", .tcpFlags), ("setup", .setup), ("tcpsetup", .setup),
     ("established", .established), ("estab", .established),
     ("frag", .fragment), ("frags", .fragment), ("fragment", .fragment),
+    ("diverted", .diverted), ("diverted-loopback", .divertedLoopback), ("diverted-output", .divertedOutput),
     ("antispoof", .later), ("bridged", .later), ("defer-action", .later), ("defer-immediate-action", .later),
-    ("diverted", .later), ("diverted-loopback", .later), ("diverted-output", .later), ("dscp", .later),
+    ("dscp", .later),
     ("ext6hdr", .later), ("fib", .later), ("flow", .later),
     ("flow-id", .later), ("gid", .later),
     ("icmp6type", .later), ("icmp6types", .later), ("ipid", .later), ("iplen", .later), ("ipoptions", .later),

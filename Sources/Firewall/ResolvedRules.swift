@@ -13,6 +13,7 @@ package struct ResolvedRules: Sendable {
     let isEnabled: Bool
     let action: Action
     let questions: Place
+    let sparesNeighbourDiscovery: Bool
     /// Where `skipto` leads.
     let target: UInt32
     /// The rule is tried where 32 random bits are less.
@@ -43,6 +44,7 @@ package struct ResolvedRules: Sendable {
     case tcpFlags(FlagMatch)
     case established
     case fragment(FlagMatch)
+    case diverted, divertedLoopback, divertedOutput
   }
 
   /// A part of one of the arrays beside.
@@ -94,8 +96,8 @@ package struct ResolvedRules: Sendable {
     rules.append(
       ResolvedRule(
         number: entry.rule.number, slot: Int32(entry.slot), isEnabled: ruleSet.isEnabled(entry.rule),
-        action: entry.rule.action,
-        questions: Place(start: start, end: UInt32(steps.count)), target: UInt32(target),
+        action: entry.rule.action, questions: Place(start: start, end: UInt32(steps.count)),
+        sparesNeighbourDiscovery: entry.rule.sparesNeighbourDiscovery, target: UInt32(target),
         threshold: entry.rule.threshold))
   }
 
@@ -129,6 +131,9 @@ package struct ResolvedRules: Sendable {
     case .tcpFlags(let match): return .tcpFlags(match)
     case .established: return .established
     case .fragment(let match): return .fragment(match)
+    case .diverted(nil): return .diverted
+    case .diverted(.incoming): return .divertedLoopback
+    case .diverted(.outgoing): return .divertedOutput
     }
   }
 

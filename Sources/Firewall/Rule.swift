@@ -96,6 +96,9 @@ package enum Test: Equatable, Sendable {
   case established
   /// `frag`: bits of ``PacketFields/fragmentBits``. Over IPv6 only the bare `frag` (a later fragment) can hold.
   case fragment(FlagMatch)
+  /// `diverted-loopback` (incoming), `diverted-output` (outgoing), `diverted` (nil, either): a program has written the
+  /// packet for this pass, and it has met no `tee` since.
+  case diverted(Direction?)
 }
 
 /// Bits that must be set, and bits that must be clear.

@@ -139,7 +139,7 @@ struct RuleFiling {
     case .transmitted(let place): return file(.transmitted, interfaces: place)
     case .via(let place): return file(.via, interfaces: place)
     case .sourceIsLocal, .destinationIsLocal, .sourceIsLocal6, .destinationIsLocal6, .icmpTypes, .tcpFlags,
-      .established, .fragment:
+      .established, .fragment, .diverted, .divertedLoopback, .divertedOutput:
       return false
     }
   }

@@ -30,7 +30,7 @@ extension RuleParser {
         throw .later(word)
       case .incoming, .outgoing, .received, .transmitted, .via, .proto, .ip4, .ip6, .source, .destination,
         .source6, .destination6, .sourcePort, .destinationPort, .icmpTypes, .tcpFlags, .setup, .established,
-        .fragment:
+        .fragment, .diverted, .divertedLoopback, .divertedOutput:
         let test = try test(option)
         // an "or" must not lead to, or come from, what asks nothing: the block would mean something else
         guard test != nil || !block.joins else { throw Self.invalidBlock }
@@ -89,6 +89,9 @@ extension RuleParser {
       return .icmpTypes(try icmpTypes(try need("icmptypes requires list of types")))
     case .setup: return .tcpFlags(.setup)
     case .established: return .established
+    case .diverted: return .diverted(nil)
+    case .divertedLoopback: return .diverted(.incoming)
+    case .divertedOutput: return .diverted(.outgoing)
     case .tcpFlags:
       return .tcpFlags(try flags(try need("missing argument for tcpflags"), Grammar.tcpFlags))
     case .fragment:

@@ -74,7 +74,7 @@ package struct RulePrinter: Sendable {
       guard let keyword = Self.keyword(test) else { return value(test, parts) }
       let word = Grammar.options.word(for: keyword)
       switch test {
-      case .direction, .version, .tcpFlags(.setup), .established: return word
+      case .direction, .version, .tcpFlags(.setup), .established, .diverted: return word
       case .source(.me), .destination(.me): return "\(word) me"
       default: return "\(word) \(value(test, parts))"
       }
@@ -110,6 +110,9 @@ package struct RulePrinter: Sendable {
     case .tcpFlags: .tcpFlags
     case .established: .established
     case .fragment: .fragment
+    case .diverted(nil): .diverted
+    case .diverted(.incoming): .divertedLoopback
+    case .diverted(.outgoing): .divertedOutput
     }
   }
 
@@ -124,7 +127,7 @@ package struct RulePrinter: Sendable {
         let (low, high) = (port(range.lowerBound, parts), port(range.upperBound, parts))
         return low == high ? low : "\(low)-\(high)"
       }.joined(separator: ",")
-    case .direction, .established: return ""
+    case .direction, .established, .diverted: return ""
     case .received(let match), .transmitted(let match), .via(let match):
       switch match {
       case .name(let name), .pattern(let name): return name

@@ -36,9 +36,22 @@ package enum UnixSocket {
     return descriptor
   }
 
+  /// Listens at an abstract name of this network namespace, which programs reach that have changed their root directory.
+  ///
+  /// - Returns: nil if somebody has taken the name.
+  package static func listen(atAbstractName name: String) throws(SystemError) -> Descriptor? {
+    let descriptor = Descriptor(
+      owning: try retrying("open a socket") { socket(AF_UNIX, type | CInt(SOCK_NONBLOCK.rawValue), 0) })
+    let number = descriptor.number
+    let address = try address(name, isAbstract: true)
+    guard unsafe address.withPointer({ unsafe bind(number, $0, $1) }) == 0 else { return nil }
+    _ = try retrying("listen at @\(name)") { Glibc.listen(number, 64) }
+    return descriptor
+  }
+
   /// The next connection, nil when none is waiting.
-  package static func accept(_ listener: borrowing Descriptor) -> Descriptor? {
-    let number = Glibc.accept(listener.number, nil, nil)
+  package static func accept(on listener: CInt) -> Descriptor? {
+    let number = Glibc.accept(listener, nil, nil)
     guard number >= 0 else { return nil }
     _ = fcntl(number, F_SETFD, FD_CLOEXEC)
     _ = fcntl(number, F_SETFL, O_NONBLOCK)
@@ -149,16 +162,17 @@ package enum UnixSocket {
 
   private struct Address {
     var bytes: sockaddr_un
+    var length = MemoryLayout<sockaddr_un>.size
     func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
       unsafe withUnsafePointer(to: bytes) { pointer in
         unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          unsafe body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+          unsafe body($0, socklen_t(length))
         }
       }
     }
   }
 
-  private static func address(_ path: String) throws(SystemError) -> Address {
+  private static func address(_ path: String, isAbstract: Bool = false) throws(SystemError) -> Address {
     var address = sockaddr_un()
     address.sun_family = UInt16(AF_UNIX)
     let bytes = Array(path.utf8)
@@ -166,7 +180,9 @@ package enum UnixSocket {
       throw SystemError(
         "use the socket path \(path)", code: ENAMETOOLONG, advice: "a socket's path has at most 107 bytes")
     }
-    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-    return Address(bytes: address)
+    // An abstract name begins with a zero and is as long as it is said to be (unix(7)).
+    let name = isAbstract ? [0] + bytes : bytes
+    unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: name) }
+    return isAbstract ? Address(bytes: address, length: 2 + name.count) : Address(bytes: address)
   }
 }

@@ -10,11 +10,12 @@ struct RulePrograms: ~Copyable {
 
   init(
     _ ruleSet: RuleSet, host: HostView, linkHeaderLength: Int, secret: UInt64, upcallInterface: UInt32,
-    maps: borrowing HookMaps
+    passingPorts: Set<UInt16>, maps: borrowing HookMaps
   ) throws(HostError) {
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: linkHeaderLength, secret: secret,
       upcallInterface: upcallInterface)
+    environment.passingPorts = passingPorts
     let incoming = try Self.load("divert_in", ruleSet, host, environment, maps)
     environment.direction = .outgoing
     let outgoing = try Self.load("divert_out", ruleSet, host, environment, maps)

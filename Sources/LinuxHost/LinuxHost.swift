@@ -22,7 +22,8 @@ package final class LinuxHost {
   private let upcallLink: HostLink
   package let upcallSocket: Descriptor
   var upcallFrame = [UInt8](repeating: 0, count: 65_600)
-  private var ports = PortBindings()
+  var ports = PortBindings()
+  var hookCounts: HookCounts
 
   package private(set) var interfaces: [NetworkInterface] = []
   private var hooks: [UInt32: InterfaceHook] = [:]
@@ -37,8 +38,11 @@ package final class LinuxHost {
 
   /// - Parameters:
   ///   - ruleSet: In force as soon as this returns.
+  ///   - passingPorts: See ``DivertEngine/DivertEngine/passingPorts``.
   ///   - settingsFile: Where changed settings are written down.
-  package init(_ ruleSet: RuleSet, settingsFile: String) throws(HostError) {
+  package init(
+    _ ruleSet: RuleSet, passingPorts: Set<UInt16> = [], settingsFile: String
+  ) throws(HostError) {
     let settings = try system { () throws(SystemError) in try Settings(path: settingsFile) }
     let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount))
     }
@@ -57,12 +61,15 @@ package final class LinuxHost {
       throw .system(error)
     }
     let socket = try system { () throws(SystemError) in try Self.daemonSocket(on: link, maps) }
+    let hookCounts = try system { () throws(SystemError) in try HookCounts(maps) }
     self.settings = settings
     self.maps = maps
+    self.hookCounts = hookCounts
     self.linkProgram = linkProgram
     self.upcallLink = link
     self.upcallSocket = socket
     self.engine = DivertEngine(ruleSet: ruleSet, view: HostView())
+    engine.passingPorts = passingPorts
     try system { () throws(SystemError) in
       // Without these a route look-up from the link's hook, which is one through lo, finds nothing.
       try self.settings.setSysctl("net/ipv4/conf/lo/forwarding", to: "1")
@@ -111,6 +118,16 @@ package final class LinuxHost {
 
   /// Puts a rule set in force on all interfaces, or throws and leaves the old one.
   package func enforce(_ ruleSet: RuleSet) throws(HostError) {
+    try enforce(ruleSet, passingPorts: engine.passingPorts)
+  }
+
+  /// Says what happens to packets that rules divert to a port while nobody has bound it, or throws and leaves all as
+  /// it was.
+  package func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws(HostError) {
+    try enforce(engine.ruleSet, passingPorts: engine.passingPorts(with: policy, ofPort: port))
+  }
+
+  private func enforce(_ ruleSet: RuleSet, passingPorts: Set<UInt16>) throws(HostError) {
     let grown = ruleSet.slotCount > maps.counters.capacity
     if grown { try system { () throws(SystemError) in try moveCounters(toHold: ruleSet.slotCount) } }
     var programs: [Int: RuleProgramsBox] = [:]
@@ -118,8 +135,7 @@ package final class LinuxHost {
       programs[length] = RuleProgramsBox(
         try RulePrograms(
           ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
-          upcallInterface: upcallLink.index,
-          maps: maps))
+          upcallInterface: upcallLink.index, passingPorts: passingPorts, maps: maps))
     }
     for (index, hook) in hooks {
       guard let box = programs[hook.hasLinkHeader ? 14 : 0] else { continue }
@@ -132,6 +148,7 @@ package final class LinuxHost {
       clearCounter(slot: entry.slot)
     }
     engine.replace(ruleSet)
+    engine.passingPorts = passingPorts
     try adjustLoopback()
   }
 
@@ -201,7 +218,7 @@ package final class LinuxHost {
         programs[length] = RuleProgramsBox(
           try RulePrograms(
             engine.ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
-            upcallInterface: upcallLink.index, maps: maps))
+            upcallInterface: upcallLink.index, passingPorts: engine.passingPorts, maps: maps))
       }
     }
     for interface in hooked where hooks[interface.index] == nil {
@@ -253,7 +270,7 @@ package final class LinuxHost {
     try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
     // Bound to the device, but to no protocol: it sends there, and receives nothing.
     try PacketSocket.bind(socket, to: upcallLink.index, receiving: false)
-    let slot = try ports.add(socket: cookie)
+    let slot = try ports.add(socket: cookie) { hookCounts[slot: $0] }
     try maps.sockets.update(cookie, HookSocket(rights: .reinject, slot: slot))
     return (socket.release(), upcallLink.index)
   }
@@ -281,10 +298,10 @@ package final class LinuxHost {
       throw SystemError(
         action, code: error.code, advice: "another program has bound it; end that one, or take another port")
     }
-    let link = try HostLink(TapDevice("divert\(port)"), program: linkProgram)
+    let link = try HostLink(TapDevice(HostLink.name(ofPort: port)), program: linkProgram)
     try PacketSocket.bind(socket, to: link.index)
-    ports.hold(port, link, cookie)
-    if let holder = ports.table[port] { try tellHooks(port, holder) }
+    ports.hold(port, link, cookie, before: hookCounts[port])
+    tellHooks(port)
     return (port, link.index)
   }
 
@@ -294,7 +311,7 @@ package final class LinuxHost {
   package func counts(
     of socket: borrowing Descriptor
   ) throws(SystemError) -> (slot: UInt32, descriptor: CInt) {
-    guard let slot = ports.sockets[try PacketSocket.cookie(socket)] else {
+    guard let slot = ports.sockets[try PacketSocket.cookie(socket)]?.slot else {
       throw SystemError(
         "count a socket's packets", code: EINVAL, advice: "the socket is not one that divertd opened")
     }
@@ -307,7 +324,12 @@ package final class LinuxHost {
   /// Frees the ports whose sockets are gone. Nobody tells when the last copy of a descriptor is closed, so the kernel
   /// is asked which sockets there are.
   package func releaseDeadSockets() {
-    guard hasSockets, let table = try? PacketSocketTable.read() else { return }
+    if hasSockets, let table = try? PacketSocketTable.read() { releaseSockets(gone: table) }
+  }
+
+  /// - Parameter table: The sockets there are.
+  func releaseSockets(gone table: PacketSocketTable) {
+    ports.look(at: table.entries)
     let living = Set(table.entries.map(\.cookie))
     for cookie in ports.sockets.keys where !living.contains(cookie) {
       maps.sockets.delete(cookie)
@@ -315,7 +337,7 @@ package final class LinuxHost {
     }
     for port in ports.table.ports {
       guard let holder = ports.table[port], !living.contains(holder.cookie) else { continue }
-      try? maps.ports.update(UInt32(port), HookPort(link: 0))
+      hookCounts.set(port: port, link: 0, options: [])
       ports.release(port)
     }
   }
@@ -341,12 +363,12 @@ package final class LinuxHost {
       throw SystemError(
         "set a divert socket's options", code: EINVAL, advice: "the socket is not one that divertd opened")
     }
-    if let port = ports.port(of: cookie), let holder = ports.table[port] { try tellHooks(port, holder) }
+    if let port = ports.port(of: cookie) { tellHooks(port) }
   }
 
-  /// The counts of the port begin anew.
-  private func tellHooks(_ port: UInt16, _ holder: PortHolder) throws(SystemError) {
-    try maps.ports.update(UInt32(port), HookPort(link: holder.link.index, options: holder.options))
+  private func tellHooks(_ port: UInt16) {
+    guard let holder = ports.table[port] else { return }
+    hookCounts.set(port: port, link: holder.link.index, options: holder.options)
   }
 
   // MARK: Counters

@@ -125,6 +125,7 @@ private struct LinkSink: DivertSink {
     var header = header
     header.operation = .deliver
     host.write(packet, header, to: link)
+    host.hookCounts.countDelivery(to: header.port, isTee: header.flags.contains(.tee))
     return .delivered
   }
 

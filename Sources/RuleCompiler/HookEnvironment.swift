@@ -31,7 +31,8 @@ package struct HookMaps: ~Copyable, Sendable {
     // All or none: a value that owns descriptors cannot be half made.
     let counters = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: ruleCapacity)
     let events = try Map("divert_events", .perCPUArray, valueSize: 8, capacity: HookEvent.allCases.count)
-    let ports = try Map("divert_ports", .array, valueSize: MemoryLayout<HookPort>.size, capacity: 65536)
+    let ports = try Map(
+      "divert_ports", .array, valueSize: HookPort.size, capacity: HookPort.capacity, isMappable: true)
     let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
     let local6 = try Map("divert_local6", .hash, keySize: 16, valueSize: 1, capacity: 65536)
     let broadcast4 = try Map("divert_broad4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
@@ -100,17 +101,20 @@ package struct HookPort: BitwiseCopyable, Sendable {
   /// The interface index of its link, 0 where nobody has bound the port.
   package var link: UInt32
   package var options: HookPortOptions
-  /// Given to the link by `divert`, and copied to it by `tee`, since the port was bound.
+  /// Given to the link by `divert`, and copied to it by `tee`, since there are hooks.
   package var diverted: UInt64 = 0
   package var teed: UInt64 = 0
 
   package init(link: UInt32, options: HookPortOptions = []) { (self.link, self.options) = (link, options) }
 
-  enum Offset {
-    static let link = 0
-    static let options = 4
-    static let diverted = 8
-    static let teed = 16
+  package static let size = 24
+  package static let capacity = 65536
+
+  package enum Offset {
+    package static let link = 0
+    package static let options = 4
+    package static let diverted = 8
+    package static let teed = 16
   }
 }
 
@@ -157,6 +161,8 @@ package struct HookEnvironment: Sendable {
   /// Whether fragments go up where they may have to be judged with the rest of their datagram; if not, each is judged
   /// as it is.
   package var waitsForFragments = true
+  /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.
+  package var passingPorts: Set<UInt16> = []
   /// Rules beyond this many instructions are judged in user space. The verifier looks at each up to twenty times and
   /// gives up after a million looks; this is what it takes on Linux 6.18, some 5 000 short rules.
   package var instructionLimit = 40_000

@@ -66,6 +66,8 @@ enum Frame {
   static let time = -160
   /// 1 for a packet that carried a mark: a client's or divertd's socket has written it.
   static let reinjected = -164
+  /// 1 while `diverted` holds: for a packet that a program has written, until a `tee`.
+  static let isDiverted = -216
   /// 0 for what is no fragment.
   static let isFragment = -212
   /// 40 bytes: the IPv4 header's options, zero behind their end.

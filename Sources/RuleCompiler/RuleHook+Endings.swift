@@ -98,7 +98,22 @@ extension RuleHook {
     assembler.place(nobody)
     assembler.count(.noPort, maps, key: Frame.key)
     assembler.place(skip)
+    assembler.store(.word, value: 0, to: .r10, Frame.isDiverted)
     assembler.load(.doubleword, .r7, from: .r10, Frame.time)
+  }
+
+  /// While nobody has bound the port on the stack, the packet counts for the rule and goes on; else nothing is counted yet.
+  mutating func passUnlessBound(to next: Label, _ maps: borrowing HookMaps) {
+    let (unbound, bound) = (assembler.makeLabel(), assembler.makeLabel())
+    assembler.lookUp(maps.ports, key: Frame.port)
+    assembler.jump64(if: .r0, .equal, 0, to: unbound)
+    assembler.load(.word, .r1, from: .r0, HookPort.Offset.link)
+    assembler.jump(if: .r1, .notEqual, 0, to: bound)
+    assembler.place(unbound)
+    countRule(maps)
+    assembler.count(.noPort, maps, key: Frame.key)
+    assembler.jump(to: next)
+    assembler.place(bound)
   }
 
   /// r7 = the link of the port on the stack, whose count at an offset grows by one.

@@ -43,6 +43,7 @@ extension RuleHook {
     let answer: Bool?
     switch term.test {
     case .direction(let direction): answer = direction == environment.direction
+    case .diverted(let direction?): answer = direction == environment.direction ? nil : false
     case .transmitted(let match): answer = isOutgoing && !indexes(of: match).isEmpty ? nil : false
     case .received(let match), .via(let match): answer = indexes(of: match).isEmpty ? false : nil
     default: answer = nil
@@ -109,6 +110,9 @@ extension RuleHook {
       loadTCPFlags(otherwise: next)
       assembler.calculate(.and, .r1, 0x16)
       assembler.jump(if: .r1, .equal, 0x02, to: next)
+    case .diverted:
+      assembler.load(.word, .r1, from: .r10, Frame.isDiverted)
+      assembler.jump(if: .r1, .equal, 0, to: next)
     case .fragment(.laterFragment):
       assembler.load(.word, .r1, from: .r10, Frame.fragmentOffset)
       assembler.jump(if: .r1, .equal, 0, to: next)

@@ -79,6 +79,7 @@ package struct RuleHook: ~Copyable {
     assembler.store(.word, value: 0, to: .r10, Frame.passes)
     assembler.store(.word, value: 0, to: .r10, Frame.restart)
     assembler.store(.word, value: 0, to: .r10, Frame.reinjected)
+    assembler.store(.word, value: 0, to: .r10, Frame.isDiverted)
 
     let fresh = assembler.makeLabel()
     assembler.requireSecret(environment.secret, otherwise: fresh)
@@ -92,6 +93,7 @@ package struct RuleHook: ~Copyable {
     assembler.store(.word, .r1, to: .r10, Frame.writerSlot)
     assembler.clearMark()
     assembler.store(.word, value: 1, to: .r10, Frame.reinjected)
+    assembler.store(.word, value: 1, to: .r10, Frame.isDiverted)
     assembler.jump(if: .r7, .anyBitSet, Mark.judged, to: letGo)
     assembler.move32(.r1, .r7)
     assembler.calculate(.and, .r1, 0xffff)
@@ -189,6 +191,7 @@ package struct RuleHook: ~Copyable {
       assembler.jump(if: .r0, .greaterOrEqual, threshold, to: next)
     }
     for clause in rule.clauses { require(clause, otherwise: next, maps) }
+    if rule.sparesNeighbourDiscovery { spareNeighbourDiscovery(to: next) }
     assembler.storeKey(UInt32(entry.slot), at: Frame.slot)
     switch rule.action {
     case .allow: assembler.jump(to: accept)
@@ -199,6 +202,7 @@ package struct RuleHook: ~Copyable {
       skip(to: rule.skipTarget)
     case .divert(let port):
       assembler.storeKey(UInt32(port), at: Frame.port)
+      if environment.passingPorts.contains(port) { passUnlessBound(to: next, maps) }
       assembler.store(.word, value: UInt32(rule.number), to: .r10, Frame.tag)
       assembler.jump(to: divert)
     case .tee(let port):
@@ -211,6 +215,17 @@ package struct RuleHook: ~Copyable {
       }
     }
     assembler.place(next)
+  }
+
+  private mutating func spareNeighbourDiscovery(to next: Label) {
+    let other = assembler.makeLabel()
+    assembler.jump(if: .r9, .notEqual, 58, to: other)
+    assembler.load(.word, .r1, from: .r10, Frame.transportKind)
+    assembler.jump(if: .r1, .notEqual, TransportKind.icmp, to: other)
+    assembler.load(.word, .r1, from: .r10, Frame.icmpType)
+    assembler.calculate(.subtract, .r1, 133)
+    assembler.jump(if: .r1, .lessOrEqual, 4, to: next)
+    assembler.place(other)
   }
 
   /// Packets, bytes and time of the rule whose slot is on the stack.

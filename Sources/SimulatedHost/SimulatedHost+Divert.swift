@@ -1,6 +1,6 @@
 public import Divert
 import DivertEngine
-import DivertWire
+public import DivertWire
 import Firewall
 import Glibc
 public import Kernel
@@ -18,6 +18,18 @@ extension SimulatedHost: DivertHost {
     let socket = SimulatedSocket(host: self, end: end)
     return DivertChannel(
       descriptor: pair.client, way: .call(socket), port: bound, counts: socket, interfaces: self)
+  }
+}
+
+extension SimulatedHost {
+  /// Says what happens to packets that a `divert` rule takes while nobody has bound the port: unless something else was
+  /// said, they are dropped.
+  ///
+  /// ```swift
+  /// host.setPolicy(.pass, ofPort: 2000)
+  /// ```
+  public func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) {
+    state.withLock { $0.engine.passingPorts = $0.engine.passingPorts(with: policy, ofPort: port) }
   }
 }
 

@@ -8,7 +8,9 @@ import LinuxHost
 /// One thread that waits for whatever happens: control messages, upcalls, interfaces that change, signals, time.
 struct Daemon: ~Copyable {
   private let host: LinuxHost
-  private let listener: Descriptor
+  /// At the socket's path, and by the same as an abstract name (unless somebody has taken that), for programs in a root
+  /// directory of their own.
+  private let listeners: [SharedDescriptor]
   private let socketPath: String
   private let rulesFile: String?
   private let defaultAction: Action
@@ -20,17 +22,23 @@ struct Daemon: ~Copyable {
 
   /// Everything is in force when this returns; only then the control socket appears.
   init(
-    socketPath: String, rulesFile: String?, defaultAction: Action
+    socketPath: String, rulesFile: String?, defaultAction: Action, passingPorts: Set<UInt16>
   ) throws {
     // A stop that comes while hooks are put in place waits until they can be taken away.
     let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
     let ruleSet = try Self.load(rulesFile, defaultAction)
     // RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
     let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)
-    let host = try LinuxHost(ruleSet, settingsFile: "\(socketPath).state")
-    let listener = try UnixSocket.listen(at: socketPath)
+    let host = try LinuxHost(
+      ruleSet, passingPorts: passingPorts, settingsFile: "\(socketPath).state")
+    // First the one that nobody waits for: with the path, everything is there.
+    var listeners: [SharedDescriptor] = []
+    if let abstract = try UnixSocket.listen(atAbstractName: socketPath) {
+      listeners.append(SharedDescriptor(abstract))
+    }
+    listeners.append(SharedDescriptor(try UnixSocket.listen(at: socketPath)))
     self.host = host
-    self.listener = listener
+    self.listeners = listeners
     self.socketPath = socketPath
     self.rulesFile = rulesFile
     self.defaultAction = defaultAction
@@ -52,7 +60,7 @@ struct Daemon: ~Copyable {
   mutating func run(until deadline: ContinuousClock.Instant?) throws {
     while isRunning {
       var waiting = PollSet()
-      waiting.add(listener.number)
+      for listener in listeners { waiting.add(listener.number) }
       waiting.add(signals.descriptor.number)
       waiting.add(interfaceChanges.descriptor.number)
       waiting.add(host.upcallSocket.number)
@@ -64,8 +72,8 @@ struct Daemon: ~Copyable {
       if waiting.isReadable(interfaceChanges.descriptor.number) { followInterfaces() }
       if waiting.isReadable(host.upcallSocket.number) { host.handleUpcalls() }
       if host.nextFragmentExpiry == 0 { host.expireFragments() }
-      if waiting.isReadable(listener.number) {
-        while let connection = UnixSocket.accept(listener) {
+      for listener in listeners where waiting.isReadable(listener.number) {
+        while let connection = UnixSocket.accept(on: listener.number) {
           // More than anybody needs: the rest is hung up on, so that descriptors are left for ports and interfaces.
           guard clients.count < 1024 else { continue }
           if let client = ControlClient(connection) { clients.append(client) }
@@ -174,12 +182,37 @@ struct Daemon: ~Copyable {
         }
         try host.setOptions(options, of: socket)
         return client.send(.done)
-      case .opened, .bound, .counted, .done, .result, .failed:
+      case .statistics:
+        guard client.credentials.user == 0 else {
+          throw SystemError("read divertd's statistics", code: EPERM, advice: "run the program as root")
+        }
+        return client.send(.told(try host.statistics()))
+      case .policy(let port, let policy):
+        try setPolicy(policy, ofPort: port, client)
+        return client.send(.done)
+      case .opened, .bound, .counted, .done, .told, .result, .failed:
         return false
       }
     } catch {
       let text = error.advice.map { "\(error.action); \($0)" } ?? error.action
       return client.send(.failed(code: error.code, text: text))
+    }
+  }
+
+  private func setPolicy(
+    _ policy: UnboundPolicy, ofPort port: UInt16, _ client: ControlClient
+  ) throws(SystemError) {
+    let action = "set the policy of divert port \(port)"
+    guard client.credentials.user == 0 else {
+      throw SystemError(action, code: EPERM, advice: "run the program as root")
+    }
+    guard port != 0 else { throw SystemError(action, code: EINVAL, advice: "ports are 1 to 65535") }
+    do throws(HostError) {
+      try host.setPolicy(policy, ofPort: port)
+    } catch {
+      complain("\(action): \(error)")
+      throw SystemError(
+        action, code: error.code, advice: "the kernel did not take the rules; see divertd's log")
     }
   }
 

@@ -27,6 +27,12 @@ struct Divertd: ParsableCommand {
   var defaultAction = DefaultAction.allow
 
   @Option(
+    help: ArgumentHelp(
+      "Let packets pass that rules divert to this port while nobody has bound it. May be given several times.",
+      valueName: "port"))
+  var passUnbound: [UInt16] = []
+
+  @Option(
     name: .customLong("for"),
     help: "End by itself after so many seconds: for work over a line that rules might cut.")
   var seconds: UInt32?
@@ -39,6 +45,10 @@ struct Divertd: ParsableCommand {
 
   enum DefaultAction: String, ExpressibleByArgument { case allow, deny }
 
+  func validate() throws {
+    if passUnbound.contains(0) { throw ValidationError("--pass-unbound wants a port, 1 to 65535") }
+  }
+
   func run() throws {
     guard geteuid() == 0 else {
       throw fail("start divertd: Operation not permitted; run it as root", exit: 77)
@@ -48,7 +58,7 @@ struct Divertd: ParsableCommand {
     do {
       var daemon = try Daemon(
         socketPath: socket ?? ControlConnection.path, rulesFile: rules,
-        defaultAction: defaultAction == .allow ? .allow : .deny)
+        defaultAction: defaultAction == .allow ? .allow : .deny, passingPorts: Set(passUnbound))
       let deadline = seconds.map { ContinuousClock.now + .seconds(Int64($0)) }
       if let readyDescriptor { Background.tellReady(readyDescriptor) }
       try daemon.run(until: deadline)

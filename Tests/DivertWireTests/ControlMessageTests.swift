@@ -7,8 +7,47 @@ struct ControlMessageTests {
   static let examples: [ControlMessage] = [
     .open, .bind(port: 2000), .bound(port: 2000, link: 7), .ipfw(words: ["list"]),
     .result(status: 0, output: "ok.\n", errors: ""), .failed(code: 98, text: "bind divert port 2000"),
-    .counts, .counted(slot: 3),
+    .counts, .counted(slot: 3), .options(.fragments), .policy(port: 2000, .pass), .done,
+    .statistics, .told(statistics),
   ]
+
+  private static var statistics: HostStatistics {
+    var statistics = HostStatistics()
+    statistics.totals[.diverted] = 5
+    statistics.totals[.noPort] = 1
+    statistics.written[.reinjectedIncoming] = 4
+    statistics.bound = [
+      BoundPort(
+        port: 2000, policy: .drop, options: .fragments, link: 7, linkName: "divert2000", inode: 4242,
+        waiting: 768, receiveBuffer: 212_992, droppedFull: 0, diverted: 5, teed: 0,
+        written: statistics.written)
+    ]
+    statistics.unbound = [UnboundPort(port: 2001, policy: .pass)]
+    return statistics
+  }
+
+  @Test func `the page has a row for each message and each count`() throws {
+    let page = try readPage("docs/control-messages.md")
+    let rows = page.split(separator: "\n").filter { $0.hasPrefix("| ") }
+      .map { $0.split(separator: "|").map { $0.filter { $0 != " " } } }
+    for message in Self.all {
+      let name = String("\(message)".prefix { $0.isLetter })
+      #expect(rows.contains { $0.prefix(2) == ["\(message.bytes[4])", name] }, "\(name)")
+    }
+    // Two tables count: what sockets write has an errno behind it, what happens on the host has none and comes last.
+    for (table, count) in [(3, SocketCount.allCases.count), (2, HostCount.allCases.count)] {
+      let numbers = rows.filter { $0.count == table }.compactMap { Int($0[0]) }
+      #expect(numbers.suffix(count) == Array(0..<count)[...], "the table with \(table) columns")
+    }
+  }
+
+  @Test func `counts that the other side does not tell are 0`() throws {
+    var told = Counts<HostCount>([1, 2])
+    #expect(told[.diverted] == 1 && told[.teed] == 2 && told[.mixedCongestion] == 0)
+    told[.mixedCongestion] = 3
+    let newer = Counts<HostCount>(told.values + [4])
+    #expect((newer - told)[.mixedCongestion] == 0 && (newer + told)[.teed] == 4)
+  }
 
   @Test func `the page's examples are what is sent and read`() throws {
     let blocks = try readPage("docs/control-messages.md").components(between: "```")
@@ -44,7 +83,8 @@ struct ControlMessageTests {
 
   static let nonsense = [
     "00000000", "ffffffff", "00000001 63", "00000002 01 00", "00000002 02 07", "00000004 02 07d0 00",
-    "00000005 03 00000004", "00000006 03 00000001 ff", "00000003 82 07d0",
+    "00000004 06 07d0 02", "00000003 06 07d0", "00000005 03 00000004", "00000006 03 00000001 ff",
+    "00000003 82 07d0",
   ]
 
   @Test(arguments: nonsense) func `what is no message is refused`(_ text: String) {

@@ -157,7 +157,7 @@ struct RulePropertiesTests {
   }
 
   private static func test(_ random: inout SeededGenerator) -> Firewall.Test {
-    switch Int.random(in: 0..<14, using: &random) {
+    switch Int.random(in: 0..<15, using: &random) {
     case 0: .version(Bool.random(using: &random) ? 4 : 6)
     // 41 is listed as `ipv6`, which reads as a version
     case 1: .protocolNumber([1, 6, 17, 47, 58, 132, 136, 200].randomElement(using: &random) ?? 1)
@@ -170,6 +170,7 @@ struct RulePropertiesTests {
     case 10: Bool.random(using: &random) ? .transmitted(interface(&random)) : .via(interface(&random))
     case 11: Bool.random(using: &random) ? .tcpFlags(flags(0x3f, &random)) : .established
     case 12: .fragment(flags(0xe1, &random))
+    case 13: .diverted([nil, .incoming, .outgoing].randomElement(using: &random) ?? nil)
     default: .icmpTypes(UInt32.random(in: 1...(.max), using: &random))
     }
   }

@@ -134,7 +134,8 @@ struct TypedRule {
       case .ip4, .ip6:
         if isFirst { continue }
         return [word]
-      case .incoming, .outgoing, .setup, .established: return [word]
+      case .incoming, .outgoing, .setup, .established, .diverted, .divertedLoopback, .divertedOutput:
+        return [word]
       case .received, .transmitted, .via:
         return [word, any(["eth0", "tun*", "wg[0-9]?", "192.0.2.1", "averylonginterface0"] + anything)]
       case .proto:

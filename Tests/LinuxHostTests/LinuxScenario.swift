@@ -1,4 +1,5 @@
 import Divert
+import DivertWire
 import Foundation
 import Namespaces
 import Kernel
@@ -41,6 +42,11 @@ final class LinuxScenario: ScenarioHost {
     try DivertSocket(port: port, on: DivertDaemon(path: daemon.socket), options: options)
   }
 
+  func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws {
+    try b.run(
+      [Programs.path("divert"), "policy", String(port), "\(policy)"], environment: daemon.environment)
+  }
+
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {
     let ping = try a.start([
       "ping", "-n", "-c", String(count), "-s", String(size), "-i", "0.02", "-W", "2", destination,
@@ -67,6 +73,16 @@ final class LinuxScenario: ScenarioHost {
       throw ProcessFailure(words: ["ping"], result: ProcessResult(status: 1, output: output, errors: ""))
     }
     return received
+  }
+
+  func name(of interface: DivertAddress.Interface) -> String? {
+    guard case .index(let index) = interface, let links = try? b.run("ip", "-o", "link").output else {
+      return nil
+    }
+    // 7: em0@if2: <BROADCAST,…
+    return links.split(separator: "\n").first { $0.hasPrefix("\(index): ") }.map {
+      String($0.dropFirst("\(index): ".count).prefix { $0 != "@" && $0 != ":" })
+    }
   }
 
   func packets(countedBy rule: UInt16) throws -> UInt64 {

@@ -6,7 +6,7 @@ import Packets
 
 @testable import RuleCompiler
 
-/// Both hook programs of a rule set, loaded, with every odd divert port bound to loopback as its link.
+/// Both hook programs of a rule set, loaded, with some divert ports bound to loopback as their link.
 struct HookPair: ~Copyable {
   static let secret: UInt64 = 0x0123_4567_89ab_cdef
   let maps: HookMaps
@@ -21,9 +21,10 @@ struct HookPair: ~Copyable {
     case upcall(at: UInt16)
   }
 
-  init(_ ruleSet: RuleSet, host: HostView, instructionLimit: Int = 40_000, waitsForFragments: Bool = false)
-    throws
-  {
+  init(
+    _ ruleSet: RuleSet, host: HostView, bound: Set<UInt16> = [2000, 2001, 2002, 2003],
+    passing: Set<UInt16> = [], instructionLimit: Int = 40_000, waitsForFragments: Bool = false
+  ) throws {
     let maps = try HookMaps(ruleCapacity: ruleSet.slotCount)
     for interface in host.interfaces {
       for address in interface.addresses4 { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
@@ -32,9 +33,10 @@ struct HookPair: ~Copyable {
           [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
       }
     }
-    for port: UInt32 in 2000...2003 { try maps.ports.update(port, HookPort(link: 1)) }
+    for port in bound { try maps.ports.update(UInt32(port), HookPort(link: 1)) }
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
+    environment.passingPorts = passing
     environment.instructionLimit = instructionLimit
     environment.waitsForFragments = waitsForFragments
     let incoming = try Program(
@@ -53,6 +55,10 @@ struct HookPair: ~Copyable {
       sum.0 += words[0]
       sum.1 += words[1]
     }
+  }
+
+  func count(of event: HookEvent) -> UInt64 {
+    maps.events.words(at: event.rawValue).reduce(0) { $0 + $1[0] }
   }
 
   /// - Parameter interface: For an outgoing packet, where it was received; 0: it was not.

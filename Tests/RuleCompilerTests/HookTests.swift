@@ -19,7 +19,8 @@ struct HookTests {
     ])
     for round in 0..<150 {
       let ruleSet = random.ruleSet()
-      let hooks = try HookPair(ruleSet, host: host)
+      let ports = RandomPorts(&random)
+      let hooks = try HookPair(ruleSet, host: host, bound: ports.bound, passing: ports.passing)
       let rules = ResolvedRules(ruleSet: ruleSet, host: host)
       for number in 0..<60 {
         let packet = random.packet()
@@ -28,11 +29,11 @@ struct HookTests {
           direction: direction, receiveInterface: direction == .incoming ? 1 : 0,
           transmitInterface: direction == .outgoing ? 1 : 0)
         let restart = UInt16.random(in: 0...4, using: &random) == 0 ? random.tag(in: ruleSet) : 0
-        let wanted = expected(packet, pass, ruleSet, rules, after: restart)
+        let wanted = expected(packet, pass, ruleSet, rules, ports, after: restart)
         let found = try hooks.judge(packet, direction, after: restart)
         #expect(
           wanted.contains(found),
-          "seed \(seed), round \(round), packet \(number) \(packet), restart \(restart), \(pass), \(ruleSet.entries)"
+          "seed \(seed), round \(round), packet \(number) \(packet), restart \(restart), \(pass), \(ports), \(ruleSet.entries)"
         )
         if !wanted.contains(found) { return }
       }
@@ -43,13 +44,14 @@ struct HookTests {
   ///
   /// With `prob` there are several answers: each way in which chance can decide is tried.
   private func expected(
-    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, after tag: UInt16
+    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, _ ports: RandomPorts,
+    after tag: UInt16
   ) -> [HookPair.Outcome] {
     var outcomes: [HookPair.Outcome] = []
     let chances = ruleSet.entries.count { $0.rule.probability != nil }
     for decisions in UInt64(0)..<(1 << UInt64(chances)) {
       var random = Decisions(bits: decisions)
-      let outcome = outcome(packet, pass, ruleSet, rules, after: tag, &random)
+      let outcome = outcome(packet, pass, ruleSet, rules, ports, after: tag, &random)
       if !outcomes.contains(outcome) { outcomes.append(outcome) }
     }
     return outcomes
@@ -65,20 +67,27 @@ struct HookTests {
   }
 
   private func outcome(
-    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, after tag: UInt16,
-    _ random: inout Decisions
+    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, _ ports: RandomPorts,
+    after tag: UInt16, _ random: inout Decisions
   ) -> HookPair.Outcome {
     var counters = RuleCounters()
     counters.resize(for: ruleSet)
     let fields = PacketFields(parsing: packet.span.bytes)
     var next = tag == 0 ? 0 : ruleSet.index(after: tag)
+    var pass = pass
+    pass.isReinjected = tag != 0
     while true {
       let verdict = rules.evaluate(fields, pass, from: next, counters: &counters, random: &random)
       switch verdict.decision {
       case .allow: return .allow
       case .deny: return .gone
-      case .divert(let port): return .diverted(port: port, tag: verdict.ruleNumber)
-      case .tee: next = verdict.next
+      case .divert(let port):
+        if ports.bound.contains(port) { return .diverted(port: port, tag: verdict.ruleNumber) }
+        guard ports.passing.contains(port) else { return .gone }
+        next = verdict.next
+      case .tee:
+        next = verdict.next
+        pass.isReinjected = false
       }
     }
   }
@@ -93,6 +102,38 @@ struct HookTests {
     let next = ruleSet.entries[ruleSet.index(after: tag)].rule.number
     let found = try hooks.judge(udp, .incoming, after: tag)
     #expect(found == (next == 65535 ? .allow : .diverted(port: 2000, tag: next)))
+  }
+
+  @Test(arguments: [Direction.incoming, .outgoing])
+  func `what is diverted to nobody passes where its port's policy says so`(_ direction: Direction) throws {
+    var ruleSet = RuleSet(default: .allow)
+    for (number, port) in [(UInt16(100), UInt16(2000)), (200, 2001), (300, 2000), (400, 2002)] {
+      ruleSet = try ruleSet.adding(Rule(number: number, action: .divert(port: port))).0
+    }
+    func slot(_ number: UInt16) throws -> Int {
+      try #require(ruleSet.entries.first { $0.rule.number == number }).slot
+    }
+    // Who has bound what, which ports pass; then what becomes of the packet, the rules that count it, and events.
+    let rows: [(Set<UInt16>, Set<UInt16>, HookPair.Outcome, counted: [UInt16], UInt64)] = [
+      ([], [], .gone, [100], 1),
+      ([], [2000], .gone, [100, 200], 2),
+      ([], [2000, 2001], .gone, [100, 200, 300, 400], 4),
+      ([], [2000, 2001, 2002], .allow, [100, 200, 300, 400, 65535], 4),
+      ([2002], [2000, 2001, 2002], .diverted(port: 2002, tag: 400), [100, 200, 300, 400], 3),
+      ([2001], [2000], .diverted(port: 2001, tag: 200), [100, 200], 1),
+      ([2000], [2000], .diverted(port: 2000, tag: 100), [100], 0),
+    ]
+    for (bound, passing, outcome, counted, events) in rows {
+      let hooks = try HookPair(ruleSet, host: HostView(), bound: bound, passing: passing)
+      let found = try hooks.judge(udp, direction, after: 0)
+      #expect(found == outcome, "bound \(bound), passing \(passing)")
+      for number: UInt16 in [100, 200, 300, 400, 65535] {
+        let packets = hooks.counter(slot: try slot(number)).packets
+        #expect(packets == (counted.contains(number) ? 1 : 0), "rule \(number), \(bound), \(passing)")
+      }
+      let noPort = hooks.count(of: .noPort)
+      #expect(noPort == events, "bound \(bound), passing \(passing)")
+    }
   }
 
   @Test func `prob takes its share of the packets`() throws {
@@ -164,4 +205,18 @@ struct HookTests {
     0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2,
     0x04, 0xd2, 0, 80, 0, 12, 0, 0, 1, 2, 3, 4,
   ]
+}
+
+/// Which divert ports are bound and which pass while they are not.
+private struct RandomPorts: CustomStringConvertible {
+  let bound: Set<UInt16>
+  let passing: Set<UInt16>
+
+  init(_ random: inout SeededGenerator) {
+    let ports: Set<UInt16> = [2000, 2001, 2002, 2003]
+    bound = ports.filter { _ in UInt8.random(in: 0...3, using: &random) != 0 }
+    passing = ports.filter { _ in Bool.random(using: &random) }
+  }
+
+  var description: String { "bound \(bound), passing \(passing)" }
 }

@@ -45,7 +45,7 @@ extension RandomNumberGenerator {
   }
 
   private mutating func test() -> Test {
-    switch Int.random(in: 0..<13, using: &self) {
+    switch Int.random(in: 0..<14, using: &self) {
     case 0: .version(Bool.random(using: &self) ? 4 : 6)
     case 1: .protocolNumber(protocolNumber())
     case 2: .source(addressMatch())
@@ -59,6 +59,7 @@ extension RandomNumberGenerator {
       Bool.random(using: &self)
         ? .tcpFlags(flags(0x3f)) : Bool.random(using: &self) ? .established : .tcpFlags(.setup)
     case 10: .fragment(Bool.random(using: &self) ? .laterFragment : flags(0xe1))
+    case 11: .diverted([nil, .incoming, .outgoing].randomElement(using: &self) ?? nil)
     default: .received(.pattern(Bool.random(using: &self) ? "l*" : "em?"))
     }
   }

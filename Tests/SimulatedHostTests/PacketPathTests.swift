@@ -21,6 +21,20 @@ struct PacketPathTests {
       from: source, to: destination, payload: Array("hello".utf8), timeToLive: timeToLive)
   }
 
+  @Test func `what passes since nobody listens is counted, rule by rule`() throws {
+    let host = SimulatedHost()
+    try host.addInterface("em0", "192.0.2.2/24")
+    for number in [100, 200] { try host.ipfw("add \(number) divert 2000 icmp from any to any in") }
+    host.setPolicy(.pass, ofPort: 2000)
+    try host.receive(SimulatedPacket.echoRequest(from: "192.0.2.1", to: "192.0.2.2"), on: "em0")
+    #expect(host.counter(ofRule: 100).packets == 1 && host.counter(ofRule: 200).packets == 1)
+    #expect(host.counters.noListener == 2 && host.transmitted(on: "em0").count == 1)
+    host.setPolicy(.drop, ofPort: 2000)
+    try host.receive(SimulatedPacket.echoRequest(from: "192.0.2.1", to: "192.0.2.2"), on: "em0")
+    #expect(host.counter(ofRule: 100).packets == 2 && host.counter(ofRule: 200).packets == 1)
+    #expect(host.counters.noListener == 3 && host.transmitted(on: "em0").count == 1)
+  }
+
   static let pings = [("192.0.2.1", "192.0.2.2"), ("2001:db8:1::1", "2001:db8:1::2")]
   @Test func `an echo request is answered with its own payload`() throws {
     for (source, destination) in Self.pings {

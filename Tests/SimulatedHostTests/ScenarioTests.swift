@@ -26,6 +26,8 @@ struct SimulatedScenario: ScenarioHost {
     try DivertSocket(port: port, on: b, options: options)
   }
 
+  func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) { b.setPolicy(policy, ofPort: port) }
+
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {
     let isVersion6 = destination.contains(":")
     _ = a.takeReceived()  // answers to earlier pings
@@ -41,6 +43,11 @@ struct SimulatedScenario: ScenarioHost {
         ? packet.count >= 48 && packet[6] == 58 && packet[40] == 129
         : packet.count >= 28 && packet[9] == 1 && packet[20] == 0
     }
+  }
+
+  func name(of interface: DivertAddress.Interface) -> String? {
+    guard case .index(let index) = interface else { return nil }
+    return b.name(ofIndex: index)
   }
 
   func packets(countedBy rule: UInt16) -> UInt64 { b.counter(ofRule: rule).packets }

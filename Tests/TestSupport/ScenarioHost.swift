@@ -1,4 +1,5 @@
 package import Divert
+package import DivertWire
 import Packets
 import Synchronization
 
@@ -20,11 +21,17 @@ package protocol ScenarioHost {
   /// Opens a divert socket in B.
   func open(port: UInt16, options: DivertOptions) throws(SystemError) -> DivertSocket
 
+  /// Says what happens in B to packets for a port that nobody has bound.
+  func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws
+
   /// Pings from A while the programs run, until all answers have come or none will.
   ///
   /// - Parameter size: Bytes of payload, behind 8 of ICMP header.
   /// - Returns: How many pings were answered.
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int
+
+  /// The name of an interface of B that a divert address tells; nil: it tells none.
+  func name(of interface: DivertAddress.Interface) -> String?
 
   /// How many packets a rule of B has matched.
   func packets(countedBy rule: UInt16) throws -> UInt64

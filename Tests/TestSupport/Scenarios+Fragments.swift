@@ -124,7 +124,6 @@ private func fragment(of data: [UInt8], at offset: Int, more: Bool) -> [UInt8] {
   var packet = hex("45000000 abcd0000 40110000 c0000201 c0000202") + data
   (packet[2], packet[3]) = (UInt8(packet.count >> 8), UInt8(packet.count & 0xff))
   (packet[6], packet[7]) = (UInt8((offset / 8) >> 8) | (more ? 0x20 : 0), UInt8((offset / 8) & 0xff))
-  let checksum = 0xffff - onesComplementSum(packet[..<20])
-  (packet[10], packet[11]) = (UInt8(checksum >> 8), UInt8(checksum & 0xff))
+  setHeaderChecksum(&packet)
   return packet
 }

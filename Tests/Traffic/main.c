@@ -10,6 +10,7 @@
 //   traffic udp-flood ADDRESS PORT MILLISECONDS SIZE
 //                                         prints "SENT MICROSECONDS"
 //   traffic fragment-flood ADDRESS COUNT  first fragments only; prints "COUNT"
+//   traffic divert-loop PORT              prints "ready", writes back what is diverted to the port
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -222,6 +223,22 @@ static int fragment_flood(const char *host, uint32_t count) {
   return 0;
 }
 
+// A program for BSD's divert sockets as short as can be: every packet goes on, one by one.
+static int divert_loop(const char *port) {
+  static uint8_t packet[65536];
+  int s = socket(AF_INET, SOCK_RAW, 258);
+  struct sockaddr_storage a;
+  if (s < 0 || bind(s, (struct sockaddr *)&a, address("0.0.0.0", port, &a))) fail("divert socket");
+  puts("ready");
+  fflush(stdout);
+  for (;;) {
+    socklen_t size = sizeof a;
+    ssize_t n = recvfrom(s, packet, sizeof packet, 0, (struct sockaddr *)&a, &size);
+    if (n < 0) fail("recvfrom");
+    sendto(s, packet, n, 0, (struct sockaddr *)&a, size);
+  }
+}
+
 int main(int n, char **w) {
   if (n == 4 && !strcmp(w[1], "tcp-sink")) return tcp_sink(w[2], strtoull(w[3], NULL, 10));
   if (n == 5 && !strcmp(w[1], "tcp-source")) return tcp_source(w[2], w[3], strtoull(w[4], NULL, 10));
@@ -231,6 +248,7 @@ int main(int n, char **w) {
   if (n == 3 && !strcmp(w[1], "udp-count")) return udp_count(w[2]);
   if (n == 6 && !strcmp(w[1], "udp-flood")) return udp_flood(w[2], w[3], strtoull(w[4], NULL, 10), atoi(w[5]));
   if (n == 4 && !strcmp(w[1], "fragment-flood")) return fragment_flood(w[2], strtoul(w[3], NULL, 10));
+  if (n == 3 && !strcmp(w[1], "divert-loop")) return divert_loop(w[2]);
   fputs("traffic: see the head of its source\n", stderr);
   return 64;
 }

@@ -34,7 +34,7 @@ package struct VerdictCase: Sendable, CustomStringConvertible {
 
   package static let all = [
     addresses, protocols, ports, interfaces, tcpFlags, icmpTypes, fragments, version6, blocks, actions, sets,
-    restarts, oddPackets,
+    restarts, diverted, neighbourDiscovery, oddPackets,
   ].flatMap { table($0) }
 
   package func ruleSet() throws -> RuleSet {
@@ -50,7 +50,7 @@ package struct VerdictCase: Sendable, CustomStringConvertible {
 package struct VerdictPass {
   /// The interface of the pass has index 1: the kernel's test runs know no other.
   package let view: HostView
-  package let pass: Pass
+  package private(set) var pass: Pass
   /// 0: not written back.
   package private(set) var tag: UInt16 = 0
 
@@ -76,6 +76,7 @@ package struct VerdictPass {
       pass = Pass(direction: .outgoing, receiveInterface: received, transmitInterface: 1)
     default: fatalError("no pass: \(text)")
     }
+    pass.isReinjected = tag != 0
   }
 
   private static let addresses = [

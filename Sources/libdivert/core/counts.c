@@ -1,0 +1,65 @@
+#define _GNU_SOURCE
+#include "counts.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+enum {
+  slot_words = 16,
+  part_size = 1 << 16, // whole pages on every machine
+  part_slots = part_size / (slot_words * 8),
+  part_count = 32,
+};
+
+// The memory shared with the hooks, and behind it what it held when a socket got its slot.
+struct part {
+  _Atomic uint64_t now[part_slots][slot_words], before[part_slots][slot_words];
+};
+
+static struct part *_Atomic parts[part_count];
+
+static struct part *map_part(int memory, unsigned number) {
+  const int private = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  struct part *part = mmap(NULL, sizeof *part, PROT_READ | PROT_WRITE, private, -1, 0);
+  if (part == MAP_FAILED) return NULL;
+  void *shared = mmap(part->now, part_size, PROT_READ, MAP_SHARED | MAP_FIXED, memory, (off_t)number * part_size);
+  struct part *none = NULL;
+  if (shared != MAP_FAILED && atomic_compare_exchange_strong(&parts[number], &none, part)) return part;
+  munmap(part, sizeof *part);
+  return none; // another thread's
+}
+
+void counts_map(int memory, uint16_t slot) {
+  unsigned number = slot / part_slots, at = slot % part_slots;
+  if (number >= part_count) return;
+  struct part *part = atomic_load(&parts[number]);
+  if (part == NULL) part = map_part(memory, number);
+  if (part == NULL) return;
+  for (int i = 0; i < count_count; i++) atomic_store(&part->before[at][i], atomic_load(&part->now[at][i]));
+}
+
+struct counts counts_read(uint16_t slot) {
+  struct counts counts = {0};
+  unsigned number = slot / part_slots, at = slot % part_slots;
+  struct part *part = number < part_count ? atomic_load_explicit(&parts[number], memory_order_acquire) : NULL;
+  for (int i = 0; part != NULL && i < count_count; i++)
+    counts.values[i] = atomic_load_explicit(&part->now[at][i], memory_order_relaxed) -
+                       atomic_load_explicit(&part->before[at][i], memory_order_relaxed);
+  return counts;
+}
+
+int counts_reason(const struct counts *before, const struct counts *after) {
+  static const struct {
+    enum count count;
+    int code;
+  } reasons[] = {
+      {count_denied, EACCES},          {count_no_route, EHOSTUNREACH},
+      {count_too_big, EMSGSIZE},       {count_no_interface, EADDRNOTAVAIL},
+      {count_bad_frame, EINVAL},       {count_no_multicast_interface, ENETUNREACH},
+  };
+  for (unsigned i = 0; i < sizeof reasons / sizeof *reasons; i++)
+    if (after->values[reasons[i].count] != before->values[reasons[i].count]) return reasons[i].code;
+  return 0;
+}

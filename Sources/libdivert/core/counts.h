@@ -1,0 +1,36 @@
+#pragma once
+// Where the kernel's hooks count what a socket writes (docs/control-messages.md, `counts`).
+#include <stdint.h>
+
+#pragma GCC visibility push(hidden) // programs have functions of such names, too
+
+enum count {
+  count_incoming,
+  count_outgoing,
+  count_bad_frame,
+  count_no_interface,
+  count_no_route,
+  count_too_big,
+  count_denied,
+  count_bad_checksum,
+  count_no_multicast_interface,
+  count_count,
+};
+
+enum { counts_nowhere = 0xffff };
+
+struct counts {
+  uint64_t values[count_count];
+};
+
+// Maps the part of the memory that holds a slot, and takes note of what an earlier socket has left in it. A mapping
+// needs no descriptor.
+void counts_map(int memory, uint16_t slot);
+
+// What is counted since; zeros where nothing is mapped, as in a program that has the socket from another one.
+struct counts counts_read(uint16_t slot);
+
+// Why the kernel dropped a frame in between: an errno, 0 if nothing tells.
+int counts_reason(const struct counts *before, const struct counts *after);
+
+#pragma GCC visibility pop

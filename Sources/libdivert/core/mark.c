@@ -1,0 +1,44 @@
+#include "mark.h"
+
+#include <linux/filter.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "frame.h"
+
+enum {
+  filter_length = 10,
+  magic = 0x44495654, // "DIVT"
+  version_offset = 11,
+  operation_offset = 10,
+};
+
+int mark_attach(int socket, struct mark mark) {
+  struct sock_filter filter[filter_length] = {
+      BPF_STMT(BPF_LD | BPF_IMM, magic),
+      BPF_STMT(BPF_LD | BPF_IMM, (uint32_t)mark.domain << 16 | mark.protocol),
+      BPF_STMT(BPF_LD | BPF_IMM, mark.slot),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, version_offset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_version, 0, 3),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, operation_offset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_diverted, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_deliver, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+  };
+  struct sock_fprog program = {.len = filter_length, .filter = filter};
+  int on = 1;
+  if (setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) return -1;
+  return setsockopt(socket, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on);
+}
+
+bool mark_read(int descriptor, struct mark *mark) {
+  struct sock_filter filter[filter_length];
+  socklen_t length = filter_length;
+  // Not by way of getsockopt(): this library may be the one that answers that.
+  if (syscall(SYS_getsockopt, descriptor, SOL_SOCKET, SO_GET_FILTER, filter, &length) != 0) return false;
+  if (length != filter_length || filter[0].code != (BPF_LD | BPF_IMM) || filter[0].k != magic) return false;
+  *mark = (struct mark){.domain = filter[1].k >> 16, .protocol = filter[1].k & 0xffff, .slot = (uint16_t)filter[2].k};
+  return true;
+}
