@@ -59,15 +59,23 @@ extension DivertEngine {
       switch ending(packet, PacketFields(parsing: packet), first.onward, from: first.index, to: &sink) {
       case .proceed: letGo(datagram, to: &sink)
       case .denied, .looped: break
-      case .divert(let header): counters.count(sink.deliver(packet, header))
+      case .divert(let header): deliver(datagram, packet, header, to: &sink)
       }
     } else if let header = datagram.fragments.last(where: { $0.note.diverted != nil })?.note.diverted {
       // "If different fragments divert to different ports, then which port ultimately gets chosen is unpredictable":
       // the last one's, as on BSD.
-      counters.count(sink.deliver(packet, header))
+      deliver(datagram, packet, header, to: &sink)
     } else {
       letGo(datagram, to: &sink)
     }
+  }
+
+  /// Whole, or as it came where the whole would be longer than the socket takes.
+  private mutating func deliver<Sink: DivertSink & ~Copyable>(
+    _ datagram: HeldDatagram, _ packet: RawSpan, _ header: FrameHeader, to sink: inout Sink
+  ) {
+    guard packet.byteCount > sink.longestPacket else { return counters.count(sink.deliver(packet, header)) }
+    for (bytes, _) in datagram.fragments { counters.count(sink.deliver(unsafe bytes.span.bytes, header)) }
   }
 
   /// As they came, in order; but a datagram of which a part was diverted has to be whole.

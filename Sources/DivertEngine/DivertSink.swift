@@ -13,6 +13,9 @@ package protocol DivertSink: ~Copyable {
   /// Whether somebody has bound a port who wants fragments to be reassembled.
   func wantsWholePackets(port: UInt16) -> Bool
 
+  /// How long a packet may be that is delivered whole, in bytes. BSD's longest is what one can write back.
+  var longestPacket: Int { get }
+
   /// A fragment that was held goes on in its pass, judged to the end.
   mutating func proceed(_ packet: RawSpan, _ onward: Onward)
 
@@ -22,6 +25,8 @@ package protocol DivertSink: ~Copyable {
 
 extension DivertSink where Self: ~Copyable {
   package mutating func note(_ verdict: Verdict) {}
+
+  package var longestPacket: Int { Reinjection.longestPacket }
 }
 
 package enum Delivery: Equatable, Sendable {

@@ -114,6 +114,8 @@ extension FrameHeader {
 private struct LinkSink: DivertSink {
   let host: LinuxHost
 
+  var longestPacket: Int { Int(TapDevice.maximumMTU) }
+
   func isBound(port: UInt16) -> Bool { host.link(ofPort: port) != nil }
 
   func wantsWholePackets(port: UInt16) -> Bool { host.wantsWholePackets(port: port) }

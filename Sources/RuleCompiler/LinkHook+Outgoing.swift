@@ -83,18 +83,15 @@ extension LinkHook {
     assembler.place(done)
   }
 
-  /// "Don't fragment" (RFC 791 §3.1) is an error to the writer; so is IPv6 that was only forwarded here, since routers do
-  /// not fragment it (RFC 8200 §4.5). All else divertd cuts.
+  /// "Don't fragment" (RFC 791 §3.1) is an error to the writer. All else divertd cuts: IPv6, too, as ip6_output does for
+  /// divert sockets on BSD, since what is written may have come in fragments.
   private mutating func tooBigForRoute(_ maps: borrowing HookMaps) {
-    let (version6, cut, refused) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
+    let (cut, refused) = (assembler.makeLabel(), assembler.makeLabel())
     assembler.load(.byte, .r1, from: .r10, Route.family)
-    assembler.jump(if: .r1, .equal, Self.version6Family, to: version6)
+    assembler.jump(if: .r1, .equal, Self.version6Family, to: cut)
     assembler.load(.byte, .r1, from: .r10, Frame.packet + 6)
     assembler.jump(if: .r1, .anyBitSet, 0x40, to: refused)
     assembler.jump(to: cut)
-    assembler.place(version6)
-    assembler.jump(if: .r8, .equal, 0, to: cut)
-    assembler.jump(if: .r9, .anyBitSet, UInt32(FrameHeader.Flags.transmitInterface.rawValue), to: cut)
     assembler.place(refused)
     drop(.tooBig, maps)
     assembler.place(cut)

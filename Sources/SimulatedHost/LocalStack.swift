@@ -33,13 +33,19 @@ extension HostState {
     else { return nil }
     let source = isVersion4 ? HostAddress(fields.source4) : HostAddress(fields.source6)
     let destination = isVersion4 ? HostAddress(fields.destination4) : HostAddress(fields.destination6)
-    let start = isVersion4 ? Int(packet[0] & 15) * 4 : 40
-    guard owner(of: destination) != nil, packet.count >= start + 8 else { return nil }
+    guard owner(of: destination) != nil, let start = transportStart(in: packet), packet.count >= start + 8
+    else { return nil }
     guard Checksum.isTransportValid(in: packet.rawSpan) == true else { return nil }
     let bytes = packet.rawSpan
     let reply = SimulatedPacket.echo(
       type: isVersion4 ? 0 : 129, bytes.integer(at: start + 4), bytes.integer(at: start + 6),
       Array(packet[(start + 8)...]))
     return SimulatedPacket.packet(destination, source, protocolNumber: fields.protocolNumber, reply, 64)
+  }
+
+  /// Behind options or extension headers.
+  private func transportStart(in packet: [UInt8]) -> Int? {
+    if packet[0] >> 4 == 4 { return Int(packet[0] & 15) * 4 }
+    return (try? IPv6(packet.rawSpan))?.upperLayer?.offset
   }
 }

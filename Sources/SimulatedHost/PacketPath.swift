@@ -39,7 +39,7 @@ extension HostState {
       if onward.pass.direction == .incoming {
         inputJudged(packet, on: onward.pass.receiveInterface)
       } else {
-        _ = transmit(packet, on: onward.pass.transmitInterface)
+        _ = transmit(packet, onward.pass)
       }
     }
   }
@@ -98,7 +98,7 @@ extension HostState {
     case .denied:
       counters.denied += 1
       return EACCES
-    case .proceed: return transmit(packet, on: interface)
+    case .proceed: return transmit(packet, pass)
     }
   }
 
@@ -119,16 +119,19 @@ extension HostState {
 
   /// Sends a packet, in fragments where it is too large for the interface.
   ///
-  /// - Returns: 0, or `EMSGSIZE` where it is not to be fragmented: by its flag (RFC 791 §3.1), or as IPv6 that was not
-  ///   made here (RFC 8200 §4.5).
-  private mutating func transmit(_ packet: [UInt8], on interface: UInt32) -> CInt {
+  /// - Returns: 0, or `EMSGSIZE` where it is not to be fragmented: by its flag (RFC 791 §3.1), or as IPv6 that is
+  ///   forwarded (RFC 8200 §4.5). What a program has written is cut as if made here, as by ip6_output on BSD: it may
+  ///   have come in fragments.
+  private mutating func transmit(_ packet: [UInt8], _ pass: Pass) -> CInt {
+    let interface = pass.transmitInterface
     let mtu = interfaces[interface]?.mtu ?? 0
     guard packet.count > mtu else {
       transmitWhole(packet, on: interface)
       return 0
     }
-    let isVersion4 = packet[0] >> 4 == 4
-    guard !isVersion4 || packet[6] & 0x40 == 0, let fragments = fragments(of: packet, mtu) else {
+    let mayBeCut =
+      packet[0] >> 4 == 4 ? packet[6] & 0x40 == 0 : pass.receiveInterface == 0 || pass.isReinjected
+    guard mayBeCut, let fragments = fragments(of: packet, mtu) else {
       counters.tooBig += 1
       return EMSGSIZE
     }

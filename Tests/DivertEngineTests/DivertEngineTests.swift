@@ -12,6 +12,7 @@ struct RecordingSink: DivertSink {
   var room = Int.max
   var frames: [(header: FrameHeader, packet: [UInt8])] = []
   var wantsWhole = false
+  var longestPacket = 65_535
   var proceeded: [(packet: [UInt8], onward: Onward)] = []
 
   func isBound(port: UInt16) -> Bool { bound.contains(port) }

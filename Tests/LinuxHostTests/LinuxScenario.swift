@@ -17,11 +17,21 @@ final class LinuxScenario: ScenarioHost {
     a = try Namespace()
     b = try Namespace()
     c = try Namespace()
+    // Link-local addresses are of use at once: without duplicate address detection (RFC 4862 §5.4).
+    for host in [a, b, c] { try host.run("sysctl", "-q", "-w", "net.ipv6.conf.default.accept_dad=0") }
     try Namespace.connect(a, "vethA", "192.0.2.1/24", b, "em0", "192.0.2.2/24")
     try Namespace.connect(c, "vethC", "198.51.100.2/24", b, "em1", "198.51.100.1/24")
     try a.run("ip", "route", "add", "default", "via", "192.0.2.2")
     try c.run("ip", "route", "add", "default", "via", "198.51.100.1")
-    try b.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+    try b.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    for (host, address, interface) in [
+      (a, "2001:db8:1::1/64", "vethA"), (b, "2001:db8:1::2/64", "em0"),
+      (b, "2001:db8:2::1/64", "em1"), (c, "2001:db8:2::2/64", "vethC"),
+    ] {
+      try host.run("ip", "addr", "add", address, "dev", interface, "nodad")
+    }
+    try a.run("ip", "route", "add", "default", "via", "2001:db8:1::2")
+    try c.run("ip", "route", "add", "default", "via", "2001:db8:2::1")
     daemon = try RunningDaemon(in: b, options)
   }
 

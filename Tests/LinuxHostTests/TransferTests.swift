@@ -7,7 +7,7 @@ import Testing
 
 /// Real traffic through a passing program: nothing is lost, nothing is changed.
 @Suite(.serialized) struct TransferTests {
-  private static let hundredMegabytes = 100_000_000
+  static let hundredMegabytes = 100_000_000
 
   @Test(arguments: [
     ["add 100 divert 2000 tcp from any to any in"], ["add 100 divert 2000 tcp from any to any out"],
@@ -17,9 +17,20 @@ import Testing
     let host = try LinuxScenario()
     for rule in rules { try host.ipfw(rule) }
     let program = try host.startTool("pass", "2000")
-    try transfer(from: host.a, to: host.b, address: "192.0.2.2")
-    try transfer(from: host.b, to: host.a, address: "192.0.2.1")
+    try Self.transfer(from: host.a, to: host.b, address: "192.0.2.2")
+    try Self.transfer(from: host.b, to: host.a, address: "192.0.2.1")
     #expect(try host.packets(countedBy: 100) > 10_000)
+    try host.stop(program)
+  }
+
+  @Test func `100 MB each way over IPv6, and forwarded`() throws {
+    let host = try LinuxScenario()
+    try host.ipfw("add 100 divert 2000 ip6 from any to any")
+    let program = try host.startTool("pass", "2000")
+    try Self.transfer(from: host.a, to: host.b, address: "2001:db8:1::2")
+    try Self.transfer(from: host.b, to: host.a, address: "2001:db8:1::1")
+    try Self.transfer(from: host.a, to: host.c, address: "2001:db8:2::2")
+    #expect(try host.packets(countedBy: 100) > 40_000)
     try host.stop(program)
   }
 
@@ -27,14 +38,16 @@ import Testing
     let host = try LinuxScenario()
     try host.ipfw("add 100 divert 2000 tcp from any to any via lo")
     let program = try host.startTool("pass", "2000")
-    try transfer(from: host.b, to: host.b, address: "127.0.0.1")
-    try transfer(from: host.b, to: host.b, address: "192.0.2.2")
+    try Self.transfer(from: host.b, to: host.b, address: "127.0.0.1")
+    try Self.transfer(from: host.b, to: host.b, address: "192.0.2.2")
     #expect(try host.packets(countedBy: 100) > 3_000)
     try host.stop(program)
   }
 
-  private func transfer(from source: Namespace, to sink: Namespace, address: String) throws {
-    let bytes = String(Self.hundredMegabytes)
+  static func transfer(
+    from source: Namespace, to sink: Namespace, address: String, bytes: Int = hundredMegabytes
+  ) throws {
+    let bytes = String(bytes)
     let receiver = try sink.start([Programs.path("Traffic"), "tcp-sink", "7001", bytes])
     #expect(try receiver.line() == "ready")
     let sent = try source.run(Programs.path("Traffic"), "tcp-source", address, "7001", bytes).output

@@ -10,10 +10,10 @@ struct SimulatedScenario: ScenarioHost {
   let c = SimulatedHost(named: "C")
 
   init() throws {
-    try a.addInterface("em0", "192.0.2.1/24")
-    try b.addInterface("em0", "192.0.2.2/24")
-    try b.addInterface("em1", "198.51.100.1/24")
-    try c.addInterface("em0", "198.51.100.2/24")
+    try a.addInterface("em0", "192.0.2.1/24", "2001:db8:1::1/64")
+    try b.addInterface("em0", "192.0.2.2/24", "2001:db8:1::2/64")
+    try b.addInterface("em1", "198.51.100.1/24", "2001:db8:2::1/64")
+    try c.addInterface("em0", "198.51.100.2/24", "2001:db8:2::2/64")
     try a.connect("em0", to: b, "em0")
     try b.connect("em1", to: c, "em0")
     try a.addRoute(to: "default", on: "em0")
@@ -29,15 +29,20 @@ struct SimulatedScenario: ScenarioHost {
   func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) { b.setPolicy(policy, ofPort: port) }
 
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int {
+    let isVersion6 = destination.contains(":")
     _ = a.takeReceived()  // answers to earlier pings
     for sequence in 1...UInt16(count) {
       try a.send(
         SimulatedPacket.echoRequest(
-          from: "192.0.2.1", to: destination, sequence: sequence,
+          from: isVersion6 ? "2001:db8:1::1" : "192.0.2.1", to: destination, sequence: sequence,
           payload: [UInt8](repeating: 0x5a, count: size)))
       while try programs.reduce(0, { try $0 + $1.step() }) > 0 {}
     }
-    return a.takeReceived().count { $0.count >= 28 && $0[9] == 1 && $0[20] == 0 }
+    return a.takeReceived().count { packet in
+      isVersion6
+        ? packet.count >= 48 && packet[6] == 58 && packet[40] == 129
+        : packet.count >= 28 && packet[9] == 1 && packet[20] == 0
+    }
   }
 
   func name(of interface: DivertAddress.Interface) -> String? {

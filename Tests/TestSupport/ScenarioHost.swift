@@ -8,7 +8,9 @@ import Synchronization
 /// ```
 ///   A ──────────────── B ──────────────── C
 ///   192.0.2.1/24       192.0.2.2/24       198.51.100.2/24
+///   2001:db8:1::1/64   2001:db8:1::2/64   2001:db8:2::2/64
 ///                      198.51.100.1/24
+///                      2001:db8:2::1/64
 /// ```
 ///
 /// B forwards; A and C have default routes to it. No rules yet, `allow` by default.

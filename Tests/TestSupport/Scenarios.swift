@@ -12,7 +12,8 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
     (testDescription, self.play) = (name, play)
   }
 
-  package static let all = basics + manualPage + fragments + policies
+  package static let all =
+    basics + manualPage + fragments + policies + version6 + version6Fragments + rewriting + garbage
 
   private static let basics: [Scenario] = [
     Scenario("pings are answered while no rule diverts") { host in

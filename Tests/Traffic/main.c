@@ -9,6 +9,7 @@
 //                                         once nothing has come for 300 ms
 //   traffic udp-flood ADDRESS PORT MILLISECONDS SIZE
 //                                         prints "SENT MICROSECONDS"
+//   traffic fragment-flood ADDRESS COUNT  first fragments only; prints "COUNT"
 //   traffic divert-loop PORT              prints "ready", writes back what is diverted to the port
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -34,10 +35,27 @@ static void fail(const char *what) {
   exit(1);
 }
 
-static struct sockaddr_in address(const char *host, const char *port) {
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
-  if (host && inet_pton(AF_INET, host, &a.sin_addr) != 1) fail(host);
-  return a;
+// An address of either version, and how long it is.
+static socklen_t address(const char *host, const char *port, struct sockaddr_storage *a) {
+  memset(a, 0, sizeof *a);
+  if (strchr(host, ':')) {
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)a;
+    *six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(atoi(port))};
+    if (inet_pton(AF_INET6, host, &six->sin6_addr) != 1) fail(host);
+    return sizeof *six;
+  }
+  struct sockaddr_in *four = (struct sockaddr_in *)a;
+  *four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(atoi(port))};
+  if (inet_pton(AF_INET, host, &four->sin_addr) != 1) fail(host);
+  return sizeof *four;
+}
+
+static int connected(const char *host, const char *port, int type) {
+  struct sockaddr_storage a;
+  socklen_t size = address(host, port, &a);
+  int s = socket(a.ss_family, type, 0);
+  if (connect(s, (struct sockaddr *)&a, size)) fail("connect");
+  return s;
 }
 
 // FNV-1a, eight bytes at a time: enough to notice a changed, lost or exchanged byte.
@@ -54,10 +72,11 @@ static uint64_t hash(uint64_t h, const uint8_t *p, size_t n) {
 
 static int tcp_sink(const char *port, uint64_t bytes) {
   static uint8_t block[1 << 16];
-  int listener = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+  int listener = socket(AF_INET6, SOCK_STREAM, 0), one = 1;  // IPv4, too
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  struct sockaddr_in a = address(NULL, port);
-  if (bind(listener, (struct sockaddr *)&a, sizeof a) || listen(listener, 1)) fail("listen");
+  struct sockaddr_storage a;
+  socklen_t size = address("::", port, &a);
+  if (bind(listener, (struct sockaddr *)&a, size) || listen(listener, 1)) fail("listen");
   puts("ready");
   fflush(stdout);
   int s = accept(listener, NULL, NULL);
@@ -80,9 +99,7 @@ static int tcp_sink(const char *port, uint64_t bytes) {
 
 static int tcp_source(const char *host, const char *port, uint64_t bytes) {
   static uint8_t block[1 << 16];
-  int s = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in a = address(host, port);
-  if (connect(s, (struct sockaddr *)&a, sizeof a)) fail("connect");
+  int s = connected(host, port, SOCK_STREAM);
   uint64_t begin = now(), sent = 0, h = 0, state = 88172645463325252ull;
   while (sent < bytes) {
     size_t want = bytes - sent < sizeof block ? bytes - sent : sizeof block, have = 0;
@@ -107,8 +124,8 @@ static int tcp_source(const char *host, const char *port, uint64_t bytes) {
 static int bound_udp(const char *port) {
   int s = socket(AF_INET, SOCK_DGRAM, 0), size = 8 << 20;
   setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-  struct sockaddr_in a = address(NULL, port);
-  if (bind(s, (struct sockaddr *)&a, sizeof a)) fail("bind");
+  struct sockaddr_storage a;
+  if (bind(s, (struct sockaddr *)&a, address("0.0.0.0", port, &a))) fail("bind");
   puts("ready");
   fflush(stdout);
   return s;
@@ -127,10 +144,8 @@ static int udp_echo(const char *port) {
 
 static int udp_window(const char *host, const char *port, uint64_t count, size_t size, uint64_t window) {
   static uint8_t packet[65536];
-  int s = socket(AF_INET, SOCK_DGRAM, 0), buffer = 8 << 20;
+  int s = connected(host, port, SOCK_DGRAM), buffer = 8 << 20;
   setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &buffer, sizeof buffer);
-  struct sockaddr_in a = address(host, port);
-  if (connect(s, (struct sockaddr *)&a, sizeof a)) fail("connect");
   uint64_t sent = 0, answered = 0;
   while (answered < count) {
     while (sent < count && sent - answered < window) {
@@ -167,9 +182,7 @@ static int udp_count(const char *port) {
 
 static int udp_flood(const char *host, const char *port, uint64_t milliseconds, size_t size) {
   static uint8_t packet[65536];
-  int s = socket(AF_INET, SOCK_DGRAM, 0);
-  struct sockaddr_in a = address(host, port);
-  if (connect(s, (struct sockaddr *)&a, sizeof a)) fail("connect");
+  int s = connected(host, port, SOCK_DGRAM);
   struct mmsghdr batch[32];
   struct iovec vector = {packet, size};
   memset(batch, 0, sizeof batch);
@@ -183,12 +196,39 @@ static int udp_flood(const char *host, const char *port, uint64_t milliseconds, 
   return 0;
 }
 
+// First fragments of UDP datagrams whose others never come, from ever other sources.
+static int fragment_flood(const char *host, uint32_t count) {
+  static uint8_t packet[448];
+  struct sockaddr_storage a;
+  socklen_t size = address(host, "0", &a);
+  int s = socket(a.ss_family, SOCK_RAW, IPPROTO_RAW);  // with a header of our own (raw(7), ipv6(7))
+  if (s < 0) fail("socket");
+  int six = a.ss_family == AF_INET6;
+  if (six) {
+    uint8_t header[48] = {0x60, [4] = (sizeof packet - 40) >> 8, (sizeof packet - 40) & 0xff, 44, 64, 0x20, 0x01, 0x0d, 0xb8};
+    memcpy(packet, header, sizeof header);
+    memcpy(packet + 24, &((struct sockaddr_in6 *)&a)->sin6_addr, 16);
+    packet[40] = 17, packet[43] = 1;
+  } else {
+    packet[0] = 0x45, packet[6] = 0x20, packet[8] = 64, packet[9] = 17;
+    memcpy(packet + 16, &((struct sockaddr_in *)&a)->sin_addr, 4);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    uint32_t id = htonl(i), source = htonl(10u << 24 | i / 50);
+    memcpy(packet + (six ? 44 : 4), six ? (uint8_t *)&id : (uint8_t *)&id + 2, six ? 4 : 2);
+    memcpy(packet + (six ? 20 : 12), &source, 4);
+    if (sendto(s, packet, sizeof packet, 0, (struct sockaddr *)&a, size) < 0 && errno != ENOBUFS) fail("sendto");
+  }
+  printf("%u\n", count);
+  return 0;
+}
+
 // A program for BSD's divert sockets as short as can be: every packet goes on, one by one.
 static int divert_loop(const char *port) {
   static uint8_t packet[65536];
   int s = socket(AF_INET, SOCK_RAW, 258);
-  struct sockaddr_in a = address(NULL, port);
-  if (s < 0 || bind(s, (struct sockaddr *)&a, sizeof a)) fail("divert socket");
+  struct sockaddr_storage a;
+  if (s < 0 || bind(s, (struct sockaddr *)&a, address("0.0.0.0", port, &a))) fail("divert socket");
   puts("ready");
   fflush(stdout);
   for (;;) {
@@ -207,6 +247,7 @@ int main(int n, char **w) {
     return udp_window(w[2], w[3], strtoull(w[4], NULL, 10), atoi(w[5]), strtoull(w[6], NULL, 10));
   if (n == 3 && !strcmp(w[1], "udp-count")) return udp_count(w[2]);
   if (n == 6 && !strcmp(w[1], "udp-flood")) return udp_flood(w[2], w[3], strtoull(w[4], NULL, 10), atoi(w[5]));
+  if (n == 4 && !strcmp(w[1], "fragment-flood")) return fragment_flood(w[2], strtoul(w[3], NULL, 10));
   if (n == 3 && !strcmp(w[1], "divert-loop")) return divert_loop(w[2]);
   fputs("traffic: see the head of its source\n", stderr);
   return 64;
