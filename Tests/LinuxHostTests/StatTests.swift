@@ -66,7 +66,7 @@ import Testing
     socket.close()
 
     // Another socket gets the slot where the first one's packets were counted, and begins with nothing.
-    let next = try host.open(port: 2000)
+    let next = try host.openFreed(port: 2000)
     let statistics = try host.statistics()
     #expect(statistics.bound.first?.written == Counts() && statistics.bound.first?.diverted == 0)
     #expect(statistics.bound.first?.droppedFull == 0)
@@ -190,6 +190,17 @@ extension LinuxScenario {
   fileprivate func stat(_ words: String...) throws -> StatTable {
     StatTable(
       try b.run([Programs.path("divert"), "stat"] + words, environment: daemon.environment).output)
+  }
+
+  /// Opens a port that this process has just given back: a program that some other test starts at that time holds a copy
+  /// of the socket until it runs (O_CLOEXEC).
+  fileprivate func openFreed(port: UInt16) throws(SystemError) -> DivertSocket {
+    for _ in 0..<10_000 {
+      do throws(SystemError) { return try open(port: port) } catch {
+        guard error.code == EADDRINUSE else { throw error }
+      }
+    }
+    return try open(port: port)
   }
 
   fileprivate func statistics() throws -> HostStatistics {
