@@ -38,7 +38,9 @@ import Testing
     let program = try host.startTool("pass", "2000")
     // The second ping knows the path's MTU from an ICMP error (RFC 1191), which has passed, too.
     _ = try host.ping("198.51.100.2", count: 1, size: 1400)
-    for size in [1400, 20_000] { #expect(try host.ping("198.51.100.2", count: 2, size: size) == 2, "\(size)") }
+    for size in [1400, 20_000] {
+      #expect(try host.ping("198.51.100.2", count: 2, size: size) == 2, "\(size)")
+    }
     try TransferTests.transfer(from: host.a, to: host.c, address: "198.51.100.2", bytes: 5_000_000)
     try TransferTests.transfer(from: host.a, to: host.c, address: "2001:db8:2::2", bytes: 5_000_000)
     try host.stop(program)

@@ -9,7 +9,8 @@ package struct Garbage {
     generator = SeededGenerator(stream: stream)
     let echo = hex("0800f7fd 00010001") + [UInt8](repeating: 0x5a, count: 64)
     let (a, b, c) = ("192.0.2.1", "192.0.2.2", "198.51.100.2")
-    var options = try Sample.packet(1, a, c, hex("07070400 01010100") + echo)  // record route, and three no-ops
+    // record route, and three no-ops
+    var options = try Sample.packet(1, a, c, hex("07070400 01010100") + echo)
     options[0] = 0x47
     samples = [
       try Sample.packet(1, a, b, echo), try Sample.packet(1, a, c, echo), options,
