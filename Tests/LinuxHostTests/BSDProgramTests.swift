@@ -65,7 +65,7 @@ import Testing
     try host.b.run("ip", "-6", "neigh", "flush", "dev", "em0")
     try host.ipfw("add 100 divert 2000 ip from any to any")
     let program = try BSDProgram(client: 258, "pass", count: 10_000, in: host)
-    let ping = ["ping", "-6", "-n", "-c", "3", "-i", "0.02", "-W", "3"]
+    let ping = ["ping", "-6", "-n", "-c", "3", "-i", "0.2", "-W", "3"]
     let there = try host.a.run(ping + ["2001:db8::2"], expecting: nil)
     #expect(there.output.contains("3 received"), "\(there)")
     try host.b.run("ip", "-6", "neigh", "flush", "dev", "em0")

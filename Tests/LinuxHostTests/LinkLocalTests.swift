@@ -20,7 +20,7 @@ import Testing
     #expect(try host.ping("\(inside)%vethA", count: 2, size: 20_000, programs: [program]) == 2)
     let tool = try host.passingTool()
     let outside = try host.linkLocal(host.a, "vethA")
-    try host.b.run("ping", "-n", "-c", "3", "-i", "0.02", "-W", "2", "\(outside)%em0")
+    try host.b.run("ping", "-n", "-c", "3", "-i", "0.2", "-W", "2", "\(outside)%em0")
     try host.stop(tool)
   }
 
