@@ -16,7 +16,8 @@ final class Connection: Sendable {
   private let kernelCounts: KernelCounts?
   private let refusals = Mutex<[CInt: UInt64]>([:])
   private let dropped = Atomic<UInt64>(0)
-  private let control: Mutex<Descriptor?>
+  private let control: Mutex<ControlConnection?>
+  private let released = Atomic(false)
 
   init(_ channel: consuming DivertChannel) {
     (way, port, interfaces) = (channel.way, channel.port, channel.interfaces)
@@ -30,6 +31,23 @@ final class Connection: Sendable {
   func close() {
     descriptor.close()
     control.withLock { $0 = nil }
+  }
+
+  /// Whether the port was released, or is about to be.
+  var isReleased: Bool { released.load(ordering: .acquiring) }
+
+  func release() throws(SystemError) {
+    let number = try descriptor.enter(for: "release divert port \(port)")
+    defer { descriptor.leave() }
+    released.store(true, ordering: .releasing)
+    switch way {
+    case .call(let host): host.release()
+    case .frames:
+      let answer = try control.withLock { control throws(SystemError) in
+        try control?.ask(.release, descriptor: number)
+      }
+      guard answer == .done else { throw SystemError("release divert port \(port)", code: EPROTO) }
+    }
   }
 
   /// Takes note of packets that were refused with an errno.
@@ -82,6 +100,7 @@ final class Connection: Sendable {
     case .index(let index): index
     case .name(let name): interfaces.index(ofName: name.description)
     case .address(let address): interfaces.index(owning: address)
+    case .address6(let address): interfaces.index(owning: address)
     }
   }
 }

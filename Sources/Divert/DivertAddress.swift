@@ -21,6 +21,8 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
     case name(InterfaceName)
     /// The interface that has this address.
     case address(IPv4Address)
+    /// The same with IPv6; the first interface that has it, where a link-local address is several interfaces'.
+    case address6(IPv6Address)
   }
 
   /// The number of the rule that diverted, in host byte order. A packet that is written goes on at the first
@@ -72,6 +74,12 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
   /// A packet that arrives on the interface that has an address.
   public static func incoming(at address: IPv4Address, tag: UInt16 = 0) -> DivertAddress {
     DivertAddress(tag: tag, direction: .incoming, interface: .address(address))
+  }
+
+  /// A packet that arrives on the interface that has an IPv6 address. (A link-local one may be several interfaces':
+  /// better name the interface.)
+  public static func incoming(at address: IPv6Address, tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .incoming, interface: .address6(address))
   }
 }
 

@@ -35,7 +35,7 @@ public struct DivertDaemon: DivertHost {
       throw SystemError("bind divert port \(port)", code: EPROTO)
     }
     return DivertChannel(
-      descriptor: socket, port: port, control: control.descriptor, counts: counts,
+      descriptor: socket, port: port, control: control, counts: counts,
       interfaces: KernelInterfaces())
   }
 }

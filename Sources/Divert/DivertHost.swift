@@ -30,12 +30,12 @@ public struct DivertChannel: ~Copyable, Sendable {
   package let port: UInt16
   package let counts: (any WriteCounts)?
   /// Stays open for as long as the socket.
-  package let control: Descriptor?
+  package let control: ControlConnection?
   package let interfaces: any InterfaceDirectory
 
   package init(
     descriptor: consuming Descriptor, way: Way = .frames, port: UInt16,
-    control: consuming Descriptor? = nil, counts: (any WriteCounts)? = nil,
+    control: consuming ControlConnection? = nil, counts: (any WriteCounts)? = nil,
     interfaces: any InterfaceDirectory
   ) {
     self.descriptor = descriptor
@@ -54,6 +54,9 @@ package protocol InProcessHost: AnyObject, Sendable {
   /// - Returns: 0, or the errno for which it was refused.
   func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt
 
+  /// Frees the port; nothing comes to the socket any more but the end.
+  func release()
+
   /// How many bytes may wait to be read.
   func setReceiveBuffer(_ bytes: Int) throws(SystemError)
 
@@ -66,6 +69,9 @@ package protocol InterfaceDirectory: Sendable {
   func name(ofIndex index: UInt32) -> String?
   /// The first address in order of configuration.
   func firstAddress(ofIndex index: UInt32) -> IPv4Address?
+  func firstAddress6(ofIndex index: UInt32) -> IPv6Address?
   func index(ofName name: String) -> UInt32?
   func index(owning address: IPv4Address) -> UInt32?
+  /// Of a link-local address that several interfaces have, the first one's: their scope is the link (RFC 4291 §2.5.6).
+  func index(owning address: IPv6Address) -> UInt32?
 }

@@ -34,6 +34,13 @@ public struct DivertSocket: ~Copyable, Sendable {
   /// For select(2), poll(2) and epoll(7): it can be read when packets wait. Not to be read or closed.
   public var fileDescriptor: CInt { connection.descriptor.number }
 
+  /// The socket's hold on its port, by which another thread or task can let it go; see ``PortBinding/release()``.
+  public var binding: PortBinding { PortBinding(connection: connection) }
+
+  /// Whether the port was released and all that had been diverted to it before has been read: nothing comes any more,
+  /// and reads return empty batches at once. What was read can still be written back.
+  public private(set) var isDrained = false
+
   private let connection: Connection
   private var buffers: FrameBuffers
   private var readiness: Readiness?
@@ -62,25 +69,33 @@ public struct DivertSocket: ~Copyable, Sendable {
     connection.close()
   }
 
-  /// Closes the socket and frees its port; packets that nobody has read are lost.
+  /// Closes the socket and frees its port; packets that nobody has read are lost. To lose none, release the port first
+  /// and read what is left (``PortBinding/release()``).
   public consuming func close() {}
 
   /// Waits for packets, then lends all that have come.
   ///
   /// Nothing is copied: the batch is the memory that the kernel wrote, and the next read takes it back.
   ///
-  /// - Returns: At least one packet.
+  /// - Returns: At least one packet, until the socket is drained (``isDrained``).
   /// - Throws: `ENETDOWN` when the host has gone, `ECANCELED` when the task was cancelled. What ails one
   ///   packet is never thrown here.
   /// - Complexity: O(number of packets), no allocation; suspends at most once.
   /// - Source: divert(4), "Diverted packets may be read unaltered".
   @_lifetime(&self)
   public mutating func read() async throws(SystemError) -> PacketBatch {
-    var count = try receive(wait: false)
-    while count == 0 {
-      try await wait()
-      count = try receive(wait: false)
-    }
+    let count = try await receive(until: nil)
+    return PacketBatch(buffers.frames, count: count, of: connection)
+  }
+
+  /// Waits for packets so long, then lends all that have come.
+  ///
+  /// As ``read()``, but there may be none: that the time was too short is no error.
+  ///
+  /// - Parameter limit: How long to wait; `.zero` not at all.
+  @_lifetime(&self)
+  public mutating func read(within limit: Duration) async throws(SystemError) -> PacketBatch {
+    let count = try await receive(until: .now + limit)
     return PacketBatch(buffers.frames, count: count, of: connection)
   }
 
@@ -89,13 +104,13 @@ public struct DivertSocket: ~Copyable, Sendable {
   /// As ``read()``, for programs without tasks.
   ///
   /// - Parameter timeout: How long to wait; nil waits for ever, `.zero` not at all.
-  /// - Returns: The packets; none if the time is over.
+  /// - Returns: The packets; none if the time is over, or the socket is drained (``isDrained``).
   @_lifetime(&self)
   public mutating func read(timeout: Duration? = nil) throws(SystemError) -> PacketBatch {
     var count = try receive(wait: timeout == nil)
     if count == 0, timeout != .zero {
       let end = timeout.map { ContinuousClock.now + $0 }
-      while count == 0, try waitForInput(on: connection.descriptor.number, until: end) {
+      while count == 0, !isDrained, try waitForInput(on: connection.descriptor.number, until: end) {
         count = try receive(wait: false)
       }
     }
@@ -120,7 +135,7 @@ public struct DivertSocket: ~Copyable, Sendable {
 
   /// Takes what is there, and leaves in the buffers only what is for this socket.
   private mutating func receive(wait: Bool) throws(SystemError) -> Int {
-    while true {
+    while !isDrained {
       let frameCount = try buffers.receive(from: connection.descriptor.number, wait: wait)
       let count = try keepWanted()
       if count > 0 || frameCount == 0 {
@@ -128,33 +143,58 @@ public struct DivertSocket: ~Copyable, Sendable {
         return count
       }
     }
+    buffers.forget()
+    return 0
   }
 
   private mutating func keepWanted() throws(SystemError) -> Int {
+    let isReleased = connection.isReleased
+    var (count, isEnd) = (0, false)
     var frames = buffers.frames
-    var count = 0
     for slot in 0..<frames.count {
-      // A host in this process ends the conversation by closing its end.
-      guard frames.length(of: slot) > 0 else { throw SystemError("read packets", code: ENETDOWN) }
-      let length = Self.wanted(frames.bytes(slot))
+      guard !isEnd else {
+        frames.truncate(slot, to: 0)
+        continue
+      }
+      // A host in this process ends the conversation by closing its end, or half of it when the port was released.
+      guard frames.length(of: slot) > 0 else {
+        guard isReleased else { throw SystemError("read packets", code: ENETDOWN) }
+        isEnd = true
+        continue
+      }
+      let length = Self.wanted(frames.bytes(slot), end: &isEnd)
       frames.truncate(slot, to: length)
       if length > 0 { count += 1 }
     }
+    isDrained = isEnd
     return count
   }
 
   /// How much of a frame to show: the header and the packet without the link's padding; 0 for what others on
   /// the same link have sent.
-  private static func wanted(_ frame: RawSpan) -> Int {
+  ///
+  /// - Parameter end: Becomes true where the frame says that nothing comes behind it.
+  private static func wanted(_ frame: RawSpan, end: inout Bool) -> Int {
     guard let header = FrameHeader(parsing: frame) else { return 0 }
-    guard header.operation == .diverted || header.operation == .deliver else { return 0 }
-    return FrameHeader.packetOffset
-      + Reinjection.length(of: frame.extracting(droppingFirst: FrameHeader.packetOffset))
+    switch header.operation {
+    case .diverted, .deliver:
+      return FrameHeader.packetOffset
+        + Reinjection.length(of: frame.extracting(droppingFirst: FrameHeader.packetOffset))
+    case .released:
+      end = true
+      return 0
+    case .reinject, .upcall, .accept: return 0
+    }
   }
 
-  private mutating func wait() async throws(SystemError) {
-    if readiness == nil { readiness = try Readiness(of: connection.descriptor.number) }
-    try await readiness?.wait()
+  private mutating func receive(until deadline: ContinuousClock.Instant?) async throws(SystemError) -> Int {
+    while true {
+      let count = try receive(wait: false)
+      if count > 0 || isDrained { return count }
+      if let deadline, ContinuousClock.now >= deadline { return 0 }
+      if readiness == nil { readiness = try Readiness(of: connection.descriptor.number) }
+      try await readiness?.wait(until: deadline)
+    }
   }
 }
 

@@ -11,6 +11,7 @@ extension DivertSocket {
   /// ```
   ///
   /// The socket is closed when the sequence and its iterators are gone. Several iterators share the packets.
+  /// They end when the port is released (``DivertSocket/binding``, to be taken before).
   public consuming func packets() -> DivertedPackets { DivertedPackets(self) }
 }
 
@@ -49,7 +50,7 @@ public struct DivertedPackets: AsyncSequence, AsyncIteratorProtocol {
 
   public func makeAsyncIterator() -> DivertedPackets { self }
 
-  /// The next packet; nil never, a socket has no end but an error.
+  /// The next packet; nil when the port was released and all that came before has been told.
   public func next() async throws(SystemError) -> Packet? {
     try await next(isolation: #isolation)
   }

@@ -8,6 +8,7 @@ package final class KernelInterfaces: InterfaceDirectory {
   private struct Entry {
     var name: String?
     var firstAddress: IPv4Address?
+    var firstAddress6: IPv6Address?
     var time: ContinuousClock.Instant
   }
   private let cache = Mutex<[UInt32: Entry]>([:])
@@ -18,17 +19,28 @@ package final class KernelInterfaces: InterfaceDirectory {
 
   package func firstAddress(ofIndex index: UInt32) -> IPv4Address? { entry(index).firstAddress }
 
+  package func firstAddress6(ofIndex index: UInt32) -> IPv6Address? { entry(index).firstAddress6 }
+
   package func index(ofName name: String) -> UInt32? {
     let index = unsafe if_nametoindex(name)
     return index == 0 ? nil : index
   }
 
-  package func index(owning address: IPv4Address) -> UInt32? {
+  package func index(owning address: IPv4Address) -> UInt32? { index(owning: .version4(address)) }
+
+  package func index(owning address: IPv6Address) -> UInt32? { index(owning: .version6(address)) }
+
+  private func index(owning address: Address) -> UInt32? {
     var index: UInt32?
     Self.forEachAddress { name, candidate in
       if index == nil, candidate == address { index = self.index(ofName: name) }
     }
     return index
+  }
+
+  private enum Address: Equatable {
+    case version4(IPv4Address)
+    case version6(IPv6Address)
   }
 
   private func entry(_ index: UInt32) -> Entry {
@@ -49,28 +61,48 @@ package final class KernelInterfaces: InterfaceDirectory {
     }
     guard let wanted = entry.name else { return entry }
     forEachAddress { name, address in
-      if entry.firstAddress == nil, name == wanted { entry.firstAddress = address }
+      guard name == wanted else { return }
+      switch address {
+      case .version4(let address): if entry.firstAddress == nil { entry.firstAddress = address }
+      case .version6(let address): if entry.firstAddress6 == nil { entry.firstAddress6 = address }
+      }
     }
     return entry
   }
 
-  /// All IPv4 addresses, each interface's in order of configuration.
-  private static func forEachAddress(_ body: (String, IPv4Address) -> Void) {
+  /// All addresses, each interface's in order of configuration.
+  private static func forEachAddress(_ body: (String, Address) -> Void) {
     var first: UnsafeMutablePointer<ifaddrs>?
     guard unsafe getifaddrs(&first) == 0 else { return }
     defer { unsafe freeifaddrs(first) }
     var next = unsafe first
     while let current = unsafe next {
       unsafe next = current.pointee.ifa_next
-      guard let address = unsafe current.pointee.ifa_addr,
-        unsafe Int32(address.pointee.sa_family) == AF_INET
-      else { continue }
-      let value = unsafe address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
-        unsafe UInt32(bigEndian: $0.pointee.sin_addr.s_addr)
+      guard let address = unsafe current.pointee.ifa_addr, let value = unsafe Self.address(address) else {
+        continue
       }
       // With a label (`eth0:1`) an address's name is longer than its interface's.
       let label = unsafe String(cString: current.pointee.ifa_name)
-      body(String(label.prefix { $0 != ":" }), IPv4Address(rawValue: value))
+      body(String(label.prefix { $0 != ":" }), value)
+    }
+  }
+
+  private static func address(_ address: UnsafeMutablePointer<sockaddr>) -> Address? {
+    switch unsafe Int32(address.pointee.sa_family) {
+    case AF_INET:
+      return unsafe address.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+        unsafe .version4(IPv4Address(rawValue: UInt32(bigEndian: $0.pointee.sin_addr.s_addr)))
+      }
+    case AF_INET6:
+      return unsafe address.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { address in
+        let words = unsafe withUnsafeBytes(of: address.pointee.sin6_addr) { bytes in
+          unsafe (
+            bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+          )
+        }
+        return .version6(IPv6Address(high: UInt64(bigEndian: words.0), low: UInt64(bigEndian: words.1)))
+      }
+    default: return nil
     }
   }
 }

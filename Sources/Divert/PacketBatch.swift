@@ -11,7 +11,7 @@ import Packets
   var frames: Frames
   private var position = 0
   private let connection: Unmanaged<Connection>
-  /// How many packets there are; 0 only after a timeout.
+  /// How many packets there are; 0 only after a timeout, or when the socket is drained.
   public let count: Int
 
   @_lifetime(copy frames)

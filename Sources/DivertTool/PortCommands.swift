@@ -8,7 +8,7 @@ struct PassCommand: ParsableCommand {
   @OptionGroup var options: PortOptions
 
   func run() throws {
-    try options.run { (loop) throws(SystemError) in
+    try options.run(drains: true) { (loop) throws(SystemError) in
       let writer = loop.writer
       while let batch = try loop.next() { writer.reinject(batch) }
     }
@@ -42,7 +42,7 @@ struct DumpCommand: ParsableCommand {
   var pass = false
 
   func run() throws {
-    try options.run { (loop) throws(SystemError) in try Self.dump(&loop, pass: pass, to: say) }
+    try options.run(drains: pass) { (loop) throws(SystemError) in try Self.dump(&loop, pass: pass, to: say) }
   }
 
   /// - Parameter say: Gets the lines of a batch, each with its end.

@@ -2,7 +2,8 @@ import Divert
 import Glibc
 import Kernel
 
-/// Reads batches until enough packets have come, the time is over, or a signal says so.
+/// Reads batches until enough packets have come, the time is over, or a signal says so; then, if it is told to, what
+/// has been diverted by then.
 struct PortLoop: ~Copyable {
   let writer: DivertWriter
   private var socket: DivertSocket
@@ -10,8 +11,15 @@ struct PortLoop: ~Copyable {
   private var events = PollSet()
   private let deadline: ContinuousClock.Instant?
   private var left: UInt64?
+  private let drains: Bool
+  private var isEnding = false
 
-  init(_ socket: consuming DivertSocket, count: UInt64?, timeout: Duration?) throws(SystemError) {
+  /// - Parameter drains: Whether what still waits at the end is read, too: by whoever writes back, so that no packet
+  ///   is lost with the program.
+  init(
+    _ socket: consuming DivertSocket, count: UInt64?, timeout: Duration?, drains: Bool = false
+  ) throws(SystemError) {
+    self.drains = drains
     signals = try SignalDescriptor([SIGINT, SIGTERM])
     writer = socket.writer
     events.add(socket.fileDescriptor)
@@ -29,9 +37,22 @@ struct PortLoop: ~Copyable {
   /// whoever reads them does with all of them what it does.
   @_lifetime(&self)
   mutating func next() throws(SystemError) -> PacketBatch? {
-    guard left != 0, try wait() else { return nil }
+    guard !isEnding, left != 0, try wait() else { return try rest() }
     let batch = try socket.read(timeout: .zero)
     if let count = left { left = count - min(count, UInt64(batch.count)) }
+    return batch
+  }
+
+  @_lifetime(&self)
+  private mutating func rest() throws(SystemError) -> PacketBatch? {
+    guard drains else { return nil }
+    if !isEnding {
+      isEnding = true
+      // Where divertd has ended there is nothing to release, and nowhere to write back to.
+      do throws(SystemError) { try socket.binding.release() } catch { return nil }
+    }
+    let batch = try socket.read()
+    guard !batch.isEmpty else { return nil }
     return batch
   }
 

@@ -24,10 +24,12 @@ struct PortOptions: ParsableArguments {
   }
 
   /// Opens the port and lets `body` have the batches until the end; then tells the statistics.
-  func run(_ body: (inout PortLoop) throws(SystemError) -> Void) throws {
+  ///
+  /// - Parameter drains: Whether `body` has what still waits at the end, too.
+  func run(drains: Bool = false, _ body: (inout PortLoop) throws(SystemError) -> Void) throws {
     do throws(SystemError) {
       let socket = try DivertSocket(port: port, on: DivertDaemon(path: socket))
-      var loop = try PortLoop(socket, count: count, timeout: timeout.map { .seconds($0) })
+      var loop = try PortLoop(socket, count: count, timeout: timeout.map { .seconds($0) }, drains: drains)
       complain("divert: listening on divert port \(loop.port)")
       defer { complain(loop.statistics.line) }
       try body(&loop)

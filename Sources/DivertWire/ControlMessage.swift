@@ -17,6 +17,9 @@ public enum ControlMessage: Equatable, Sendable {
   case policy(port: UInt16, UnboundPolicy)
   /// Asks what has happened; answered with `told`.
   case statistics
+  /// Asks to free the port of the socket that travels along, and to tell the socket its end behind what had been
+  /// diverted to it; answered with `done`.
+  case release
   /// A socket that can already send to the link `divert0`, by its interface index.
   case opened(link: UInt32)
   /// The socket is on the link of this port.
@@ -45,6 +48,7 @@ public enum ControlMessage: Equatable, Sendable {
     case .options: 5
     case .policy: 6
     case .statistics: 7
+    case .release: 9
     case .opened: 129
     case .bound: 130
     case .result: 131
@@ -58,7 +62,7 @@ public enum ControlMessage: Equatable, Sendable {
   public var bytes: [UInt8] {
     var body: [UInt8] = [kind]
     switch self {
-    case .open, .counts, .statistics, .done: break
+    case .open, .counts, .statistics, .release, .done: break
     case .options(let options): body.append(options.rawValue)
     case .bind(let port): body.append(port)
     case .policy(let port, let policy):
@@ -117,6 +121,7 @@ public enum ControlMessage: Equatable, Sendable {
       guard let port = reader.integer(UInt16.self), let policy = UnboundPolicy(&reader) else { return nil }
       return .policy(port: port, policy)
     case 7: return .statistics
+    case 9: return .release
     case 129: return reader.integer(UInt32.self).map { .opened(link: $0) }
     case 130:
       guard let port = reader.integer(UInt16.self), let link = reader.integer(UInt32.self) else { return nil }

@@ -29,6 +29,8 @@ public struct FrameHeader: Equatable, Sendable, BitwiseCopyable {
     case upcall = 4
     /// divertd to kernel: judged to the end in user space, no rule looks at it any more in this pass.
     case accept = 5
+    /// divertd to client: the socket's port was released, and nothing comes behind this.
+    case released = 6
   }
 
   public struct Flags: OptionSet, Hashable, Sendable, BitwiseCopyable {

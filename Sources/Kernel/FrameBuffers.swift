@@ -66,6 +66,9 @@ import Glibc
     }
   }
 
+  /// Lets go of what the last `receive` brought.
+  package mutating func forget() { count = 0 }
+
   /// What the last `receive` brought.
   package var frames: Frames {
     @_lifetime(&self) mutating get {

@@ -48,6 +48,21 @@ package enum PacketSocket {
     }
   }
 
+  /// How many bytes it takes before it drops, by the kernel's own bookkeeping (SO_RCVBUF).
+  package static func receiveBuffer(_ descriptor: borrowing Descriptor) throws(SystemError) -> CInt {
+    var bytes: CInt = 0
+    var size = socklen_t(MemoryLayout<CInt>.size)
+    let number = descriptor.number
+    _ = try retrying("ask a socket's receive buffer") {
+      unsafe getsockopt(number, SOL_SOCKET, SO_RCVBUF, &bytes, &size)
+    }
+    return bytes
+  }
+
+  /// Waits until packets that are on their way through the kernel's network path have come to its end: closing a packet
+  /// socket does (af_packet.c, packet_release: "synchronize_net()").
+  package static func waitForPacketsUnderWay() throws(SystemError) { _ = try open() }
+
   /// Sends one frame to an interface.
   package static func send(
     _ frame: [UInt8], on descriptor: borrowing Descriptor, to interface: UInt32

@@ -48,25 +48,31 @@ final class Poller: Sendable {
   func newIdentifier() -> UInt64 { lastIdentifier.wrappingAdd(1, ordering: .relaxed).newValue }
 
   func add(_ readiness: Readiness) throws(SystemError) {
-    try control(EPOLL_CTL_ADD, readiness, events: 0)
+    try add(readiness.descriptor, for: readiness)
     waiting.withLock { $0[readiness.identifier] = readiness }
   }
 
+  /// Lets one more descriptor wake who waits, once it is armed.
+  func add(_ descriptor: CInt, for readiness: Readiness) throws(SystemError) {
+    try control(EPOLL_CTL_ADD, descriptor, readiness.identifier, events: 0)
+  }
+
   /// Asks for one event. If the descriptor is readable by now, the event comes at once.
-  func arm(_ readiness: Readiness) throws(SystemError) {
-    try control(EPOLL_CTL_MOD, readiness, events: EPOLLIN.rawValue | EPOLLONESHOT.rawValue)
+  func arm(_ descriptor: CInt, for readiness: Readiness) throws(SystemError) {
+    try control(
+      EPOLL_CTL_MOD, descriptor, readiness.identifier, events: EPOLLIN.rawValue | EPOLLONESHOT.rawValue)
   }
 
   func remove(_ readiness: Readiness) {
     waiting.withLock { $0[readiness.identifier] = nil }
-    try? control(EPOLL_CTL_DEL, readiness, events: 0)
+    try? control(EPOLL_CTL_DEL, readiness.descriptor, readiness.identifier, events: 0)
   }
 
-  private func control(_ operation: CInt, _ readiness: Readiness, events: UInt32) throws(SystemError) {
-    var event = unsafe epoll_event(events: events, data: epoll_data_t(u64: readiness.identifier))
-    _ = try retrying("wait for packets") {
-      unsafe epoll_ctl(epoll, operation, readiness.descriptor, &event)
-    }
+  private func control(
+    _ operation: CInt, _ descriptor: CInt, _ identifier: UInt64, events: UInt32
+  ) throws(SystemError) {
+    var event = unsafe epoll_event(events: events, data: epoll_data_t(u64: identifier))
+    _ = try retrying("wait for packets") { unsafe epoll_ctl(epoll, operation, descriptor, &event) }
   }
 }
 
@@ -81,6 +87,8 @@ package final class Readiness: Sendable {
     var isCancelled = false
   }
   private let state = Mutex(State())
+  /// Made by the first wait that has an end, and wakes by the same epoll as packets do.
+  private let timer = Mutex<Timer?>(nil)
 
   /// - Parameter descriptor: Must stay open until ``stop()``.
   package init(of descriptor: CInt) throws(SystemError) {
@@ -92,11 +100,11 @@ package final class Readiness: Sendable {
   /// Ends the watch; to be called once, before the descriptor is closed.
   package func stop() { poller.remove(self) }
 
-  /// Suspends until the descriptor can be read. It may turn out that it cannot: read without blocking, and
-  /// wait again.
+  /// Suspends until the descriptor can be read, or the time is over; nil waits for ever. It may turn out that neither
+  /// is so: read without blocking, look at the clock, and wait again.
   ///
   /// - Throws: `ECANCELED` when the task is cancelled.
-  package func wait() async throws(SystemError) {
+  package func wait(until deadline: ContinuousClock.Instant? = nil) async throws(SystemError) {
     state.withLock { $0.isCancelled = false }
     let failure = Mutex<SystemError?>(nil)
     await withTaskCancellationHandler {
@@ -106,7 +114,10 @@ package final class Readiness: Sendable {
           return !state.isCancelled
         }
         guard goesOn else { return unsafe continuation.resume() }
-        do throws(SystemError) { try poller.arm(self) } catch {
+        do throws(SystemError) {
+          try poller.arm(descriptor, for: self)
+          if let deadline { try startTimer(deadline) }
+        } catch {
           failure.withLock { $0 = error }
           wake()
         }
@@ -117,6 +128,18 @@ package final class Readiness: Sendable {
     }
     if let failure = failure.withLock({ $0 }) { throw failure }
     if Task.isCancelled { throw SystemError("wait for packets", code: ECANCELED) }
+  }
+
+  private func startTimer(_ deadline: ContinuousClock.Instant) throws(SystemError) {
+    try timer.withLock { timer throws(SystemError) in
+      if timer == nil {
+        let new = try Timer()
+        try poller.add(new.descriptor.number, for: self)
+        timer = consume new
+      }
+      guard let number = try timer?.start(deadline) else { return }
+      try poller.arm(number, for: self)
+    }
   }
 
   /// Resumes whoever waits. Nobody may: an event that a cancelled wait asked for comes late.

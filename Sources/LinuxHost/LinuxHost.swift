@@ -19,7 +19,7 @@ package final class LinuxHost {
   private var settings: Settings
   private let linkProgram: Program
   /// `divert0`: sockets without a port send here, and upcalls arrive here.
-  private let upcallLink: HostLink
+  let upcallLink: HostLink
   package let upcallSocket: Descriptor
   var upcallFrame = [UInt8](repeating: 0, count: 65_600)
   var ports = PortBindings()

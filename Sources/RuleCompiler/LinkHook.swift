@@ -76,8 +76,9 @@ package struct LinkHook: ~Copyable {
 
   /// Who wrote this frame, what it asks for, and the mark that its packet will carry.
   private mutating func tellApart(_ maps: borrowing HookMaps) {
-    let (client, stranger, deliver, marked) = (
-      assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel()
+    let (client, stranger, deliver, released, marked) = (
+      assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(),
+      assembler.makeLabel()
     )
     assembler.move(.r6, .r1)
     assembler.requireSecret(secret, otherwise: client)
@@ -104,6 +105,7 @@ package struct LinkHook: ~Copyable {
     assembler.jump(if: .r1, .notEqual, UInt32(FrameHeader.version), to: refuse)
     assembler.load(.byte, .r1, from: .r10, Frame.header + 10)
     assembler.jump(if: .r1, .equal, UInt32(FrameHeader.Operation.deliver.rawValue), to: deliver)
+    assembler.jump(if: .r1, .equal, UInt32(FrameHeader.Operation.released.rawValue), to: released)
 
     let (operation, judged) = (assembler.makeLabel(), UInt32(FrameHeader.Operation.accept.rawValue))
     assembler.move(.r3, 0)
@@ -152,6 +154,11 @@ package struct LinkHook: ~Copyable {
     assembler.calculate(.and, .r7, SocketRights.deliver.rawValue)
     assembler.jump(if: .r7, .equal, 0, to: refuse)
     assembler.count(.delivered, maps, key: Frame.key)
+    assembler.answer(Answer.next)
+
+    assembler.place(released)
+    assembler.calculate(.and, .r7, SocketRights.deliver.rawValue)
+    assembler.jump(if: .r7, .equal, 0, to: refuse)
     assembler.answer(Answer.next)
 
     assembler.place(stranger)

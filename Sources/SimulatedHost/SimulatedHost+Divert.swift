@@ -60,6 +60,11 @@ final class SimulatedSocket: InProcessHost, WriteCounts {
 
   subscript(count: SocketCount) -> UInt64 { counts[count.rawValue].load(ordering: .relaxed) }
 
+  func release() {
+    host.state.withLock { $0.release(end) }
+    end.finish()
+  }
+
   func setReceiveBuffer(_ bytes: Int) throws(SystemError) { try end.setReceiveBuffer(bytes) }
 
   var droppedFull: UInt64 { end.dropped.load(ordering: .relaxed) }
@@ -78,6 +83,12 @@ extension HostState {
   }
 }
 
+extension HostState {
+  mutating func release(_ end: SocketEnd) {
+    for port in ports.ports where ports[port] === end { ports.unbind(port) }
+  }
+}
+
 extension SimulatedHost: InterfaceDirectory {
   package func name(ofIndex index: UInt32) -> String? {
     state.withLock { $0.interfaces[index]?.name }
@@ -87,11 +98,19 @@ extension SimulatedHost: InterfaceDirectory {
     state.withLock { $0.sourceAddress(on: index, version: 4)?.version4 }
   }
 
+  package func firstAddress6(ofIndex index: UInt32) -> IPv6Address? {
+    state.withLock { $0.sourceAddress(on: index, version: 6)?.version6 }
+  }
+
   package func index(ofName name: String) -> UInt32? {
     state.withLock { try? $0.index(of: name) }
   }
 
   package func index(owning address: IPv4Address) -> UInt32? {
+    state.withLock { $0.owner(of: HostAddress(address)) }
+  }
+
+  package func index(owning address: IPv6Address) -> UInt32? {
     state.withLock { $0.owner(of: HostAddress(address)) }
   }
 }

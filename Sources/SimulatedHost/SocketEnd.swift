@@ -33,6 +33,9 @@ final class SocketEnd: Sendable {
     }
   }
 
+  /// Lets the client read to the end, and hear that it is the end.
+  func finish() { _ = shutdown(descriptor.number, CInt(SHUT_WR)) }
+
   func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
     var storage = InlineArray<14, UInt8>(repeating: 0)
     var span = storage.mutableSpan

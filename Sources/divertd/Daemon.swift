@@ -190,6 +190,12 @@ struct Daemon: ~Copyable {
       case .policy(let port, let policy):
         try setPolicy(policy, ofPort: port, client)
         return client.send(.done)
+      case .release:
+        guard let socket = client.takeDescriptor() else {
+          throw SystemError("release a divert port", code: EBADF)
+        }
+        try host.release(socket)
+        return client.send(.done)
       case .opened, .bound, .counted, .done, .told, .result, .failed:
         return false
       }

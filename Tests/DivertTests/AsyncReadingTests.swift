@@ -67,6 +67,53 @@ struct AsyncReadingTests {
     #expect(socket.statistics.received == 1)
   }
 
+  @Test func `a wait that has an end ends without packets, or with those that come`() async throws {
+    let link = try FrameLink()
+    var socket = try DivertSocket(port: 2000, on: link)
+    for limit in [.zero, .nanoseconds(1), .milliseconds(1), .milliseconds(2)] as [Duration] {
+      let count = try await socket.read(within: limit).count
+      #expect(count == 0)
+    }
+    for tag in 1...20 as ClosedRange<UInt16> {
+      // Sent by a task that may run before the wait begins, or after.
+      async let sent: Void = send(tag, to: link)
+      var batch = try await socket.read(within: .seconds(tag == 20 ? Int64.max / 2 : 3600))
+      while let packet = batch.next() { #expect(packet.tag == tag) }
+      try await sent
+      let count = try await socket.read(within: .milliseconds(1)).count
+      #expect(count == 0, "an hour's timer does not keep the next one")
+    }
+    #expect(socket.statistics.received == 20)
+  }
+
+  @Test func `a wait that has an end can be cancelled`() async throws {
+    let link = try FrameLink()
+    let task = Task { () -> CInt? in
+      var socket = try DivertSocket(port: 2000, on: link)
+      do throws(SystemError) { _ = try await socket.read(within: .seconds(3600)).count } catch {
+        return error.code
+      }
+      return nil
+    }
+    await Task.yield()
+    task.cancel()
+    #expect(try await task.value == ECANCELED)
+  }
+
+  @Test func `a sequence ends where the port was released`() async throws {
+    let link = try FrameLink()
+    let packets = try DivertSocket(port: 2000, on: link).packets()
+    for tag in [1, 2, 3] as [UInt16] { try send(tag, to: link) }
+    var released = header
+    released.operation = .released
+    try link.send(released, [])
+    try send(4, to: link)
+    var tags: [UInt16] = []
+    for try await packet in packets { tags.append(packet.address.tag) }
+    #expect(tags == [1, 2, 3])
+    #expect(try await packets.next() == nil)
+  }
+
   @Test func `as a sequence of copies`() async throws {
     let link = try FrameLink()
     let socket = try DivertSocket(port: 2000, on: link)

@@ -18,8 +18,12 @@ final class FrameLink: DivertHost {
     func firstAddress(ofIndex index: UInt32) -> IPv4Address? {
       index == 3 ? IPv4Address(rawValue: 0xc000_0201) : nil
     }
+    func firstAddress6(ofIndex index: UInt32) -> IPv6Address? {
+      index == 3 ? IPv6Address("2001:db8::1") : nil
+    }
     func index(ofName name: String) -> UInt32? { name == "em0" ? 3 : nil }
     func index(owning address: IPv4Address) -> UInt32? { address.rawValue == 0xc000_0201 ? 3 : nil }
+    func index(owning address: IPv6Address) -> UInt32? { address == IPv6Address("2001:db8::1") ? 3 : nil }
   }
 
   init() throws(SystemError) {

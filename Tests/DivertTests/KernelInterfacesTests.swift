@@ -14,13 +14,19 @@ struct KernelInterfacesTests {
       #expect(address.description == "127.0.0.1")
       #expect(interfaces.index(owning: address) == index)
     }
+    if let address = interfaces.firstAddress6(ofIndex: index) {
+      #expect(address.description == "::1")
+      #expect(interfaces.index(owning: address) == index)
+    }
   }
 
   @Test func `what is not there`() {
     #expect(interfaces.index(ofName: "no-such-interface") == nil)
     #expect(interfaces.name(ofIndex: 0) == nil && interfaces.name(ofIndex: .max) == nil)
     #expect(interfaces.firstAddress(ofIndex: .max) == nil)
+    #expect(interfaces.firstAddress6(ofIndex: .max) == nil)
     #expect(interfaces.index(owning: .init(rawValue: 0xcb00_7101)) == nil)
+    #expect(interfaces.index(owning: .init(high: 0x2001_0db8_0000_0000, low: 1)) == nil)
   }
 
   @Test func `names in addresses`() {

@@ -55,6 +55,21 @@ struct PortLoopTests {
     #expect(isOver)
   }
 
+  @Test func `who writes back reads first what was diverted by then`() throws {
+    for count in [nil, 1] as [UInt64?] {
+      var loop = try PortLoop(DivertSocket(port: 2000, on: host), count: count, timeout: nil, drains: true)
+      let writer = loop.writer
+      try receive(70)
+      if count == nil { pthread_kill(pthread_self(), SIGTERM) }
+      var passed = 0
+      while let batch = try loop.next() { passed += writer.reinject(batch).written }
+      #expect(passed == 70)
+      try receive(1)
+      let isOver = try loop.next() == nil
+      #expect(isOver, "the port is nobody's any more")
+    }
+  }
+
   @Test func `dump prints a line for each packet, and writes back if it is told`() throws {
     for pass in [false, true] {
       var loop = try loop(count: 2)

@@ -8,7 +8,7 @@ struct ControlMessageTests {
     .open, .bind(port: 2000), .bound(port: 2000, link: 7), .ipfw(words: ["list"]),
     .result(status: 0, output: "ok.\n", errors: ""), .failed(code: 98, text: "bind divert port 2000"),
     .counts, .counted(slot: 3), .options(.fragments), .policy(port: 2000, .pass), .done,
-    .statistics, .told(statistics),
+    .statistics, .told(statistics), .release,
   ]
 
   private static var statistics: HostStatistics {

@@ -23,7 +23,7 @@ struct FrameHeaderTests {
   }
 
   @Test func `other versions and operations are refused`() {
-    for (offset, value) in [(11, 0), (11, 2), (10, 0), (10, 6), (10, 255)] as [(Int, UInt8)] {
+    for (offset, value) in [(11, 0), (11, 2), (10, 0), (10, 7), (10, 255)] as [(Int, UInt8)] {
       var frame = hex("07d0 0064 00000003 00 00 01 01 0800")
       frame[offset] = value
       #expect(FrameHeader(parsing: frame.rawSpan) == nil, "byte \(offset) = \(value)")

@@ -22,6 +22,46 @@ import Testing
     try host.stop(second)
   }
 
+  @Test(arguments: [SIGINT, SIGTERM])
+  func `a program that is told to end writes back first what was diverted to it`(_ signal: CInt) throws {
+    let host = try LinuxScenario()
+    try host.ipfw(diverting)
+    try host.ipfw("add 200 count icmp from any to any in icmptypes 8")
+    let program = try host.startTool("pass", "2000")
+    // Asleep, it lets packets wait; SIGCONT wakes it to find signal and packets.
+    program.signal(SIGSTOP)
+    #expect(try host.ping("192.0.2.2", count: 50) == 0)
+    program.signal(signal)
+    program.signal(SIGCONT)
+    let result = program.result()
+    #expect(result.status == 0)
+    #expect(
+      result.errors.hasSuffix("read 50, written back 50, refused 0, lost to a full buffer 0\n"),
+      "\(result.errors)")
+    #expect(try host.packets(countedBy: 200) == 50)
+    #expect(try host.b.run("ip", "-o", "link").output.contains("divert2000") == false)
+  }
+
+  @Test func `a task that waits hears that the port was released`() async throws {
+    let host = try LinuxScenario()
+    let daemon = DivertDaemon(path: host.daemon.socket)
+    for _ in 0..<3 {
+      let (bindings, opened) = AsyncStream.makeStream(of: PortBinding.self)
+      let count = Task {
+        let socket = try DivertSocket(port: 2000, on: daemon)
+        opened.yield(socket.binding)
+        var count = 0
+        for try await _ in socket.packets() { count += 1 }
+        return count
+      }
+      for await binding in bindings {
+        try binding.release()
+        break
+      }
+      #expect(try await count.value == 0)
+    }
+  }
+
   @Test func `divertd ended by SIGTERM leaves no trace`() throws {
     let (a, b) = try pair()
     let before = try state(of: b)

@@ -5,6 +5,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 #include <linux/filter.h>
@@ -36,4 +37,13 @@ static inline int csystem_setns(int descriptor, int type) {
 /// pipe2(2) is hidden behind _GNU_SOURCE.
 static inline int csystem_pipe2(int ends[2], int flags) {
   return (int)syscall(SYS_pipe2, ends, flags);
+}
+
+/// timerfd_create(2), whose header the module of glibc leaves out.
+static inline int csystem_timerfd_create(int clock, int flags) { return timerfd_create(clock, flags); }
+
+/// timerfd_settime(2): expires once, so far from now.
+static inline int csystem_timerfd_start(int descriptor, long seconds, long nanoseconds) {
+  struct itimerspec time = {.it_value = {.tv_sec = seconds, .tv_nsec = nanoseconds}};
+  return timerfd_settime(descriptor, 0, &time, NULL);
 }
