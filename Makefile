@@ -24,8 +24,8 @@ test: setup ## Runs all tests; those on the kernel need root
 demo: setup build ## A tour: real packets on this kernel as root, else on the simulated host
 	.build/release/divert demo
 
-bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
-	$(SWIFT) run -c release --skip-build Bench
+bench: setup ## Diverted against undiverted traffic and NFQUEUE, side by side, in some three minutes
+	scripts/bench
 
 bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
 	$(SWIFT) run -c release EvaluatorBench

@@ -20,30 +20,21 @@ struct Bench {
       print("bench: needs root, for namespaces and divertd")
       exit(77)
     }
-    let host = try BenchHost()
+    let host = try BenchHost(queue: unsafe getenv("NFQUEUE_PEER").map { unsafe String(cString: $0) })
     let rounds = 5
     print(
       "Linux \(try readSmallFile("/proc/sys/kernel/osrelease").dropLast()), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) CPUs; medians of \(rounds) [least–most]; × is against undiverted in the same round\n"
     )
-
-    for (title, direction) in [("64-byte UDP in", Direction.incoming), ("64-byte UDP out", .outgoing)] {
-      var table = Table(title, unit: "k packets/s", extra: "CPU µs a packet, all / program")
+    for traffic in Traffic.all {
+      var table = Table(traffic.title, unit: traffic.kind.unit, extra: traffic.kind.extra)
       for _ in 0..<rounds {
-        for variant in Variant.allCases {
-          let measured = try host.withVariant(variant, direction, "udp", port: 7002) { program in
-            try host.flood(variant, direction, program)
-          }
-          table.add(variant.name, measured)
-        }
-      }
-      table.print()
-    }
-    for (title, direction) in [("one TCP stream in", Direction.incoming), ("one TCP stream out", .outgoing)] {
-      var table = Table(title, unit: "Mbit/s", extra: "CPU µs a kilobyte, all / program")
-      for _ in 0..<rounds {
-        for variant in Variant.allCases {
-          let measured = try host.withVariant(variant, direction, "tcp", port: 7003) { program in
-            try host.stream(variant, direction, program)
+        for variant in host.variants {
+          let measured = try host.withVariant(variant, traffic, onOneCPU: traffic.kind == .turns) { program in
+            switch traffic.kind {
+            case .flood: try host.flood(variant, traffic, program)
+            case .turns: try host.turns(variant, traffic, program)
+            case .stream: try host.stream(variant, traffic, program)
+            }
           }
           table.add(variant.name, measured)
         }
@@ -56,6 +47,40 @@ struct Bench {
 
 enum Direction { case incoming, outgoing }
 
+/// What is sent, and in which pass rules divert it.
+struct Traffic {
+  enum Kind {
+    case flood, turns, stream
+
+    var unit: String {
+      switch self {
+      case .flood: "k packets/s"
+      case .turns: "µs"
+      case .stream: "Mbit/s"
+      }
+    }
+
+    var extra: String {
+      self == .stream ? "CPU µs a kilobyte, all / program" : "CPU µs a packet, all / program"
+    }
+  }
+
+  let title: String
+  let kind: Kind
+  let direction: Direction
+  let port: UInt16
+
+  var protocolName: String { kind == .stream ? "tcp" : "udp" }
+
+  static let all = [
+    Traffic(title: "64-byte UDP in", kind: .flood, direction: .incoming, port: 7002),
+    Traffic(title: "64-byte UDP out", kind: .flood, direction: .outgoing, port: 7002),
+    Traffic(title: "round trip on one CPU, diverted once", kind: .turns, direction: .incoming, port: 7004),
+    Traffic(title: "one TCP stream in", kind: .stream, direction: .incoming, port: 7003),
+    Traffic(title: "one TCP stream out", kind: .stream, direction: .outgoing, port: 7003),
+  ]
+}
+
 enum Variant: CaseIterable {
   /// Between two hosts that know nothing of divertd.
   case undiverted
@@ -64,6 +89,11 @@ enum Variant: CaseIterable {
   case diverted
   /// Through a C program for BSD, which reads and writes packet by packet.
   case unmodified
+  /// Through NFQUEUE, by the loop that its library shows, and by one that batches.
+  case documentedQueue
+  case carefulQueue
+
+  var isQueue: Bool { self == .documentedQueue || self == .carefulQueue }
 
   var name: String {
     switch self {
@@ -71,6 +101,8 @@ enum Variant: CaseIterable {
     case .hooked: "hooks, not diverted"
     case .diverted: "divert pass"
     case .unmodified: "BSD program"
+    case .documentedQueue: "NFQUEUE, documented loop"
+    case .carefulQueue: "NFQUEUE, batched"
     }
   }
 }

@@ -2,16 +2,19 @@ import Glibc
 import Kernel
 import Namespaces
 
-/// A sends and receives; B is beside it with divertd, C without.
+/// A sends and receives; B is beside it with divertd, C without: its packets are undiverted, or NFQUEUE's.
 final class BenchHost {
   private let a: Namespace
   private let b: Namespace
   private let c: Namespace
   private let daemon: LeashedProcess
   private let socket: String
+  /// The program that serves NFQUEUE, where there is one.
+  private let queue: String?
   private(set) var programMemory = 0
 
-  init() throws {
+  init(queue: String?) throws {
+    self.queue = queue
     a = try Namespace()
     b = try Namespace()
     c = try Namespace()
@@ -46,75 +49,133 @@ final class BenchHost {
 
   // MARK: Variants
 
+  /// The variants that can be had here.
+  var variants: [Variant] { Variant.allCases.filter { !$0.isQueue || queue != nil } }
+
+  /// - Parameter onOneCPU: Whether the program shares one CPU with both ends of the traffic.
   func withVariant(
-    _ variant: Variant, _ direction: Direction, _ protocolName: String, port: Int,
+    _ variant: Variant, _ traffic: Traffic, onOneCPU: Bool = false,
     _ measure: (LeashedProcess?) throws -> Measurement
   ) throws -> Measurement {
-    let way = direction == .incoming ? "in" : "out"
-    switch variant {
-    case .undiverted: return try measure(nil)
-    case .hooked:
-      try ipfw("add 100 divert 2000 \(protocolName) from any to any 9 \(way)")
-      defer { try? ipfw("-f flush") }
-      return try measure(nil)
-    case .diverted, .unmodified:
-      let divert = Programs.path("divert")
-      let program: LeashedProcess
-      if variant == .diverted {
-        program = try b.start([divert, "pass", "2000"], environment: environment)
-        _ = try program.errorLine()
-      } else {
-        program = try b.start(
-          [divert, "exec", "--", Programs.path("Traffic"), "divert-loop", "2000"], environment: environment)
-        _ = try program.line()
-      }
-      try ipfw("add 100 divert 2000 \(protocolName) from any to any \(port) \(way)")
-      defer { try? ipfw("-f flush") }
-      let measured = try measure(program)
-      if variant == .diverted { programMemory = max(programMemory, memory(of: program.identifier)) }
-      program.signal(SIGTERM)
-      program.result()
-      return measured
+    let program = try start(variant, onOneCPU ? Self.oneCPU : [])
+    defer {
+      program?.signal(SIGTERM)
+      program?.result()
     }
+    try divert(traffic, variant)
+    defer { try? stopDiverting(traffic, variant) }
+    let measured = try measure(program)
+    if variant == .diverted, let program {
+      programMemory = max(programMemory, memory(of: program.identifier))
+    }
+    return measured
+  }
+
+  static let oneCPU = ["taskset", "-c", "0"]
+
+  private func start(_ variant: Variant, _ prefix: [String]) throws -> LeashedProcess? {
+    let divert = Programs.path("divert")
+    switch variant {
+    case .undiverted, .hooked: return nil
+    case .diverted:
+      let program = try b.start(prefix + [divert, "pass", "2000"], environment: environment)
+      _ = try program.errorLine()
+      return program
+    case .unmodified:
+      let program = try b.start(
+        prefix + [divert, "exec", "--", Programs.path("Traffic"), "divert-loop", "2000"],
+        environment: environment)
+      _ = try program.line()
+      return program
+    case .documentedQueue, .carefulQueue:
+      let loop = variant == .carefulQueue ? "careful" : "documented"
+      let program = try c.start(prefix + [queue ?? "", loop, "0"])
+      _ = try program.line()
+      return program
+    }
+  }
+
+  private func divert(_ traffic: Traffic, _ variant: Variant) throws {
+    let way = traffic.direction == .incoming ? "in" : "out"
+    switch variant {
+    case .undiverted: break
+    case .hooked: try ipfw("add 100 divert 2000 \(traffic.protocolName) from any to any 9 \(way)")
+    case .diverted, .unmodified:
+      try ipfw("add 100 divert 2000 \(traffic.protocolName) from any to any \(traffic.port) \(way)")
+    case .documentedQueue, .carefulQueue: try iptables("-A", traffic)
+    }
+  }
+
+  private func stopDiverting(_ traffic: Traffic, _ variant: Variant) throws {
+    switch variant {
+    case .undiverted: break
+    case .hooked, .diverted, .unmodified: try ipfw("-f flush")
+    case .documentedQueue, .carefulQueue: try iptables("-D", traffic)
+    }
+  }
+
+  /// The chains of mangle are the first that incoming packets meet, and the last of outgoing ones.
+  private func iptables(_ command: String, _ traffic: Traffic) throws {
+    let chain = traffic.direction == .incoming ? "PREROUTING" : "POSTROUTING"
+    try c.run(
+      "iptables-legacy", "-w", "-t", "mangle", command, chain, "-p", traffic.protocolName, "--dport",
+      String(traffic.port), "-j", "NFQUEUE", "--queue-num", "0")
   }
 
   private func ends(_ variant: Variant, _ direction: Direction) -> (
     from: Namespace, to: Namespace, address: String
   ) {
-    let other = variant == .undiverted ? c : b
-    let network = variant == .undiverted ? "198.51.100" : "192.0.2"
+    let isBeside = variant == .undiverted || variant.isQueue
+    let (other, network) = isBeside ? (c, "198.51.100") : (b, "192.0.2")
     return direction == .incoming ? (a, other, "\(network).2") : (other, a, "\(network).1")
   }
 
   // MARK: Traffic
 
   /// As many datagrams as one sender can make, for a second; what arrives counts.
-  func flood(_ variant: Variant, _ direction: Direction, _ program: LeashedProcess?) throws -> Measurement {
-    let (from, to, address) = ends(variant, direction)
+  func flood(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement {
+    let (from, to, address) = ends(variant, traffic.direction)
+    let port = String(traffic.port)
     // 64 bytes of IP packet: 36 of payload.
-    let counter = try to.start([Programs.path("Traffic"), "udp-count", "7002"])
+    let counter = try to.start([Programs.path("Traffic"), "udp-count", port])
     _ = try counter.line()
     let clock = Clock(program)
-    try from.run(Programs.path("Traffic"), "udp-flood", address, "7002", "800", "36")
+    try from.run(Programs.path("Traffic"), "udp-flood", address, port, "800", "36")
     let (all, own) = clock.elapsed
     let (packets, microseconds) = numbers(counter.result().output)
     return Measurement(rate: packets / microseconds * 1000, cost: all / packets, programCost: own / packets)
   }
 
   /// 200 MB over one connection.
-  func stream(_ variant: Variant, _ direction: Direction, _ program: LeashedProcess?) throws -> Measurement {
-    let (from, to, address) = ends(variant, direction)
+  func stream(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement {
+    let (from, to, address) = ends(variant, traffic.direction)
+    let port = String(traffic.port)
     let bytes = 200_000_000
-    let sink = try to.start([Programs.path("Traffic"), "tcp-sink", "7003", String(bytes)])
+    let sink = try to.start([Programs.path("Traffic"), "tcp-sink", port, String(bytes)])
     _ = try sink.line()
     let clock = Clock(program)
-    let sent = try from.run(Programs.path("Traffic"), "tcp-source", address, "7003", String(bytes)).output
+    let sent = try from.run(Programs.path("Traffic"), "tcp-source", address, port, String(bytes)).output
     let (all, own) = clock.elapsed
     sink.result()
     let microseconds = Double(sent.split(separator: " ").last?.dropLast() ?? "") ?? 1
     let kilobytes = Double(bytes) / 1000
     return Measurement(
       rate: Double(bytes) * 8 / microseconds, cost: all / kilobytes, programCost: own / kilobytes)
+  }
+
+  /// Datagrams that are sent and answered one at a time, all programs on one CPU: a round trip in microseconds.
+  func turns(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement {
+    let (from, to, address) = ends(variant, traffic.direction)
+    let port = String(traffic.port)
+    let echo = try to.start(Self.oneCPU + [Programs.path("Traffic"), "udp-echo", port])
+    _ = try echo.line()
+    let clock = Clock(program)
+    let (count, microseconds) = numbers(
+      try from.run(Self.oneCPU + [Programs.path("Traffic"), "udp-turns", address, port, "20000", "36"]).output
+    )
+    let (all, own) = clock.elapsed
+    echo.signal(SIGKILL)
+    return Measurement(rate: microseconds / count, cost: all / count, programCost: own / count)
   }
 
   private func numbers(_ line: String) -> (Double, Double) {

@@ -5,6 +5,8 @@
 //   traffic udp-echo PORT                 prints "ready", answers every datagram with its first 8 bytes
 //   traffic udp-window ADDRESS PORT COUNT SIZE WINDOW
 //                                         at most WINDOW unanswered; prints "SENT ANSWERED"
+//   traffic udp-turns ADDRESS PORT COUNT SIZE
+//                                         one at a time; prints "COUNT MICROSECONDS"
 //   traffic udp-count PORT                prints "ready", then with the first datagram of a second "COUNT MICROSECONDS"
 //                                         once nothing has come for 300 ms
 //   traffic udp-flood ADDRESS PORT MILLISECONDS SIZE
@@ -162,6 +164,21 @@ static int udp_window(const char *host, const char *port, uint64_t count, size_t
   return sent == answered ? 0 : 1;
 }
 
+static int udp_turns(const char *host, const char *port, uint64_t count, size_t size) {
+  static uint8_t packet[65536];
+  int s = connected(host, port, SOCK_DGRAM);
+  struct timeval t = {3, 0};
+  setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof t);
+  uint64_t begin = now();
+  for (uint64_t i = 0; i < count; i++) {
+    uint8_t answer[8];
+    if (send(s, packet, size, 0) < 0) fail("send");
+    if (recv(s, answer, sizeof answer, 0) < 0) fail("recv");
+  }
+  printf("%llu %llu\n", (unsigned long long)count, (unsigned long long)(now() - begin));
+  return 0;
+}
+
 static int udp_count(const char *port) {
   int s = bound_udp(port);
   uint8_t packet[2048];
@@ -245,6 +262,8 @@ int main(int n, char **w) {
   if (n == 3 && !strcmp(w[1], "udp-echo")) return udp_echo(w[2]);
   if (n == 7 && !strcmp(w[1], "udp-window"))
     return udp_window(w[2], w[3], strtoull(w[4], NULL, 10), atoi(w[5]), strtoull(w[6], NULL, 10));
+  if (n == 6 && !strcmp(w[1], "udp-turns"))
+    return udp_turns(w[2], w[3], strtoull(w[4], NULL, 10), atoi(w[5]));
   if (n == 3 && !strcmp(w[1], "udp-count")) return udp_count(w[2]);
   if (n == 6 && !strcmp(w[1], "udp-flood")) return udp_flood(w[2], w[3], strtoull(w[4], NULL, 10), atoi(w[5]));
   if (n == 4 && !strcmp(w[1], "fragment-flood")) return fragment_flood(w[2], strtoul(w[3], NULL, 10));
