@@ -24,7 +24,9 @@ test: setup ## Runs all tests; those on the kernel need root
 demo: setup build ## A tour: real packets on this kernel as root, else on the simulated host
 	.build/release/divert demo
 
-bench: setup ## Diverted against undiverted traffic and NFQUEUE, side by side, in some three minutes
+bench: export ROUNDS ?= 5
+bench: export ONLY ?=
+bench: setup ## Diverted against undiverted traffic and NFQUEUE, in some three minutes; ONLY="UDP in", ROUNDS=5
 	scripts/bench
 
 bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds

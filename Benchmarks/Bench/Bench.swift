@@ -20,12 +20,13 @@ struct Bench {
       print("bench: needs root, for namespaces and divertd")
       exit(77)
     }
-    let host = try BenchHost(queue: unsafe getenv("NFQUEUE_PEER").map { unsafe String(cString: $0) })
-    let rounds = 5
+    let host = try BenchHost(queue: setting("NFQUEUE_PEER"))
+    let rounds = max(1, setting("ROUNDS").flatMap { Int($0) } ?? 5)
+    let only = setting("ONLY") ?? ""
     print(
       "Linux \(try readSmallFile("/proc/sys/kernel/osrelease").dropLast()), \(sysconf(CInt(_SC_NPROCESSORS_ONLN))) CPUs; medians of \(rounds) [least–most]; × is against undiverted in the same round\n"
     )
-    for traffic in Traffic.all {
+    for traffic in Traffic.all where only.isEmpty || traffic.title.contains(only) {
       var table = Table(traffic.title, unit: traffic.kind.unit, extra: traffic.kind.extra)
       for _ in 0..<rounds {
         for variant in host.variants {
@@ -43,6 +44,11 @@ struct Bench {
     }
     print("memory, most resident: divertd \(host.daemonMemory) KiB, divert pass \(host.programMemory) KiB")
   }
+}
+
+/// A variable of the environment, if it says anything.
+private func setting(_ name: String) -> String? {
+  unsafe getenv(name).map { unsafe String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
 }
 
 enum Direction { case incoming, outgoing }
