@@ -83,34 +83,29 @@ extension RuleHook {
   /// length is in r3; changes r0...r5 but r3.
   private mutating func requireHeaderChecksum(_ start: Int, _ maps: borrowing HookMaps) {
     let (plain, fine, fresh) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
+    assembler.store(.word, .r3, to: .r10, Frame.transportStart)
+    assembler.move(.r1, 0)
+    addWords(from: Frame.header, count: 5)
+    assembler.calculate(.subtract, .r3, 20)
+    assembler.jump(if: .r3, .equal, 0, to: plain)
+
+    assembler.jump(if: .r3, .greater, 40, to: refuse)
+    assembler.store(.doubleword, .r1, to: .r10, Frame.time)
     for offset in stride(from: 0, to: 40, by: 8) {
       assembler.store(.doubleword, value: 0, to: .r10, Frame.options + offset)
     }
-    assembler.store(.word, .r3, to: .r10, Frame.transportStart)
     assembler.move32(.r4, .r3)
-    assembler.calculate(.subtract, .r4, 20)
-    assembler.jump(if: .r4, .equal, 0, to: plain)
-    assembler.jump(if: .r4, .greater, 40, to: refuse)
     assembler.move(.r1, .r6)
     assembler.move(.r2, Int32(start + 20))
     assembler.move(.r3, .r10)
     assembler.calculate64(.add, .r3, Int32(Frame.options))
     assembler.call(.loadBytes)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)
+    assembler.load(.doubleword, .r1, from: .r10, Frame.time)
+    addWords(from: Frame.options, count: 10)
+
     assembler.place(plain)
-    assembler.move(.r1, 0)
-    let words = stride(from: Frame.header, to: Frame.header + 20, by: 2)
-    let options = stride(from: Frame.options, to: Frame.options + 40, by: 2)
-    for offset in Array(words) + Array(options) {
-      assembler.load(.halfword, .r2, from: .r10, offset)
-      assembler.calculate(.add, .r1, .r2)
-    }
-    for _ in 0..<2 {
-      assembler.move32(.r2, .r1)
-      assembler.calculate(.shiftRight, .r2, 16)
-      assembler.calculate(.and, .r1, 0xffff)
-      assembler.calculate(.add, .r1, .r2)
-    }
+    foldSum()
     assembler.jump(if: .r1, .equal, 0xffff, to: fine)
     assembler.load(.word, .r1, from: .r10, Frame.reinjected)
     assembler.jump(if: .r1, .equal, 0, to: fresh)
@@ -119,6 +114,29 @@ extension RuleHook {
     assembler.jump(to: refuse)
     assembler.place(fine)
     assembler.load(.word, .r3, from: .r10, Frame.transportStart)
+  }
+
+  /// Adds 32-bit words on the stack to r1, which has room for their carries; changes r2.
+  private mutating func addWords(from frameOffset: Int, count: Int) {
+    for index in 0..<count {
+      assembler.load(.word, .r2, from: .r10, frameOffset + 4 * index)
+      assembler.calculate64(.add, .r1, .r2)
+    }
+  }
+
+  /// The sum of up to 15 words in r1 becomes that of their 16-bit halves (RFC 1071 §2); changes r2.
+  private mutating func foldSum() {
+    assembler.move(.r2, .r1)
+    assembler.calculate64(.shiftRight, .r2, 32)
+    assembler.move32(.r1, .r1)
+    assembler.calculate64(.add, .r1, .r2)
+    // What carries from the upper half leaves little in the lower one: two folds do.
+    for _ in 0..<2 {
+      assembler.move(.r2, .r1)
+      assembler.calculate64(.shiftRight, .r2, 16)
+      assembler.calculate(.and, .r1, 0xffff)
+      assembler.calculate64(.add, .r1, .r2)
+    }
   }
 
   /// RFC 8200 §3 and §4.
