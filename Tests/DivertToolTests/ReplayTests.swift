@@ -130,17 +130,50 @@ struct ReplayTests {
     }
   }
 
-  @Test func `frames that are no IP traffic of the interface are not numbered`() throws {
+  /// What stands before a packet, by link type, for IPv4 and IPv6.
+  static let linkLayers: [(linkType: UInt32, before: (String, String))] = [
+    (1, ("0200 0000 0001 0200 0000 0002 0800", "0200 0000 0001 0200 0000 0002 86dd")),
+    (1, ("0200 0000 0001 0200 0000 0002 8100 0005 0800", "0200 0000 0001 0200 0000 0002 8100 0005 86dd")),
+    (12, ("", "")), (101, ("", "")), (228, ("", "")), (0, ("0200 0000", "1e00 0000")),
+    (0, ("0000 0002", "0000 0018")), (108, ("0000 0002", "0000 001c")),
+    (113, ("0000 0001 0006 0200 0000 0001 0000 0800", "0000 0001 0006 0200 0000 0001 0000 86dd")),
+    (
+      276,
+      (
+        "0800 0000 0000 0002 0001 00 06 0200 0000 0001 0000",
+        "86dd 0000 0000 0002 0001 00 06 0200 0000 0001 0000"
+      )
+    ),
+  ]
+
+  @Test(arguments: linkLayers)
+  func `every link type, in either byte order`(linkType: UInt32, before: (String, String)) throws {
+    let frames = [hex(before.0) + Self.ping, hex(before.1) + Self.query6]
+    for isBigEndian in [false, true] {
+      for capture in [
+        SampleCapture.pcap(frames, linkType: linkType, isBigEndian: isBigEndian),
+        SampleCapture.pcap(frames, linkType: linkType, isBigEndian: isBigEndian, isInNanoseconds: true),
+        SampleCapture.pcapng(frames, linkType: UInt16(linkType), isBigEndian: isBigEndian),
+      ] {
+        let result = try replay("add 7 deny udp from any to any 53", "--verdicts", capture: capture)
+        #expect(result.output == "1 65535 accept\n2 7 deny\n" && result.errors == "" && result.status == 0)
+        let summary = try replay("", capture: capture).output
+        #expect(
+          summary.contains("; 2023-11-14 22:13:20.000000 to 2023-11-14 22:13:20.250000 UTC\n"), "\(summary)")
+      }
+    }
+  }
+
+  @Test func `frames that carry no IP are not numbered, those of a VLAN are`() throws {
     let addresses = [UInt8](repeating: 2, count: 12)
     let frames = [
       addresses + hex("0806 0001"), addresses + hex("8100 0005 0800") + Self.ping,
       addresses + hex("0800") + Self.ping + [UInt8](repeating: 0, count: 18),
     ]
     let capture = SampleCapture.pcap(frames, linkType: 1)
-    #expect(try replay("", "--verdicts", capture: capture).output == "1 65535 accept\n")
+    #expect(try replay("", "--verdicts", capture: capture).output == "1 65535 accept\n2 65535 accept\n")
     let summary = try replay("", capture: capture).output
-    #expect(summary.contains("\n65535 1 28 allow ip from any to any\n"), "\(summary)")
-    #expect(summary.contains("not judged: 1 with a VLAN tag, another interface's traffic\n"), "\(summary)")
+    #expect(summary.contains("\n65535 2 56 allow ip from any to any\n"), "\(summary)")
     #expect(summary.contains("not judged: 1 that are no IP\n"), "\(summary)")
   }
 
