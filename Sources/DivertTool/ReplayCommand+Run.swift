@@ -72,10 +72,13 @@ extension ReplayCommand {
     let text = try InputFile.text(of: rules)
     do throws(RuleError) {
       return try RuleFile.load(
-        text: text, into: RuleSet(default: defaultAction == .allow ? .allow : .deny))
+        text: text, into: RuleSet(default: defaultAction == .allow ? .allow : .deny),
+        lookUp: address(ofHost:versions:))
     } catch {
       let reason = error.text.split(separator: "\n").joined(separator: "; ")
-      throw ReplayError("\(InputFile.title(rules)): \(reason)", 65)
+      // 64 is for the use of this command, not for what a file says
+      let status = error.status == .usage ? 65 : error.status.rawValue
+      throw ReplayError("\(InputFile.title(rules)): \(reason)", status)
     }
   }
 

@@ -43,7 +43,7 @@ func run(_ arguments: [String]) throws(RuleError) -> CommandResult {
   if case .file(let path, let preprocessor) = call.job {
     call.use(text: preprocessor.isEmpty ? try TextFile.read(path) : try text(of: path, through: preprocessor))
   }
-  call.resolveHosts(address)
+  call.resolveHosts(lookUp: address(ofHost:versions:))
   if call.flags.isTest || call.flags.asksForHelp || call.flags.asksForVersion {
     var nowhere = DetachedRules(RuleSet(default: .allow))
     return call.execute(on: &nowhere)

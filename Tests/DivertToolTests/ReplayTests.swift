@@ -253,6 +253,8 @@ struct ReplayTests {
     let corrupt = try file("corrupt", bytes)
     let start = SampleCapture.pcapng([Self.ping]).count
     let missing = "\(directory.path)/missing"
+    let later = try file("later", Array("add 1 reset tcp from any to any\n".utf8))
+    let unknown = try file("unknown", Array("add 1 deny ip from 10.0.0.256 to any\n".utf8))
     let rows: [(arguments: [String], status: CInt, error: String, output: String)] = [
       (
         ["--rules", rules, "--in", "a", "--out", "b", capture], 64,
@@ -278,6 +280,8 @@ struct ReplayTests {
         ["--rules", rules, "--verdicts", corrupt], 65,
         "\(corrupt): corrupt at byte \(start): a block of 84 bytes that ends as one of 99", "1 1 accept\n"
       ),
+      (["--rules", unknown, capture], 68, "\(unknown): Line 1: hostname ``10.0.0.256'' unknown", ""),
+      (["--rules", later, capture], 69, "\(later): Line 1: not supported yet: reset", ""),
       (["--rules", missing, capture], 66, "\(missing): No such file or directory", ""),
       (["--rules", rules, missing], 66, "\(missing): No such file or directory", ""),
       (["--rules", rules, directory.path], 66, "\(directory.path): Is a directory", ""),
