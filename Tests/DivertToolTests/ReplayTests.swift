@@ -349,28 +349,64 @@ struct ReplayTests {
     #expect(result.output.contains("Interrupted; this is what came before."), "\(result.output)")
   }
 
-  /// Whoever kept something of each packet would need more than the limit, which is 24 MiB of data, for a capture of 33.
-  @Test func `memory does not grow with the capture`() throws {
+  @Test func `hosts in rules are looked up`() throws {
+    let capture = SampleCapture.pcap([
+      Self.ping, Self.sample { try Sample.icmp("127.0.0.1", "192.0.2.2", type: 8) },
+    ])
+    let result = try replay("add 7 deny ip from localhost to any", "--verdicts", capture: capture)
+    #expect(result.output == "1 65535 accept\n2 7 deny\n")
+    #expect(result.errors == "" && result.status == 0)
+  }
+
+  /// Whoever kept something of each packet would need more than the limit, which is 24 MiB of data, for a capture of 46.
+  @Test func `a million packets in bounded memory, at a rate that is told`() throws {
     let path = "\(directory.path)/long"
-    let count = 300
-    let thousand = (0..<1000).map { _ in Self.query + [UInt8](repeating: 0, count: 60) }
+    let bytes = SampleCapture.pcap(Array(repeating: Self.query, count: 1000))
     let header = SampleCapture.pcap([]).count
-    let bytes = SampleCapture.pcap(thousand)
     let file = Descriptor(
       owning: try retrying("make \(path)") { open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) })
     var output = OutputBuffer(to: file, "write \(path)")
     output.append(Array(bytes[..<header]))
-    for _ in 0..<count {
+    for _ in 0..<1000 {
       output.append(Array(bytes[header...]))
       try output.flush()
     }
     let rules = try self.file("rules", Array("add 1 tee 5 udp from any to any\n".utf8))
     let result = try LeashedProcess([
-      "sh", "-c", #"ulimit -d 24576; exec "$0" replay --rules "$1" --write "$3" "$2""#,
-      Programs.path("divert"),
-      rules, path, "\(directory.path)/out.pcapng",
-    ]).result(within: .seconds(60))
-    #expect(result.status == 0, "\(result.errors.prefix(300))")
-    #expect(result.output.contains("\n00001 300000 9600000 tee 5 udp from any to any\n"), "\(result.output)")
+      "sh", "-c", #"ulimit -d 24576; exec "$0" replay --rules "$1" --write /dev/null "$2""#,
+      Programs.path("divert"), rules, path,
+    ]).result(within: .seconds(300))
+    #expect(result.status == 0 && result.errors == "", "\(result.errors.prefix(300))")
+    #expect(
+      result.output.contains("\n00001 1000000 32000000 tee 5 udp from any to any\n"), "\(result.output)")
+    let rate = try #require(result.output.split(separator: "\n").last)
+    #expect(try #/1000000 packets read in \d+ ms: \d+ packets/s/#.wholeMatch(in: rate) != nil, "\(rate)")
+  }
+
+  @Test func `a long replay shows at a terminal how far it is`() async throws {
+    let path = "\(directory.path)/fifo"
+    #expect(mkfifo(path, 0o600) == 0)
+    let program = try TerminalProcess(
+      Programs.path("divert"), ["divert", "replay", "--rules", "/dev/null", path])
+    let bytes = SampleCapture.pcap(Array(repeating: Self.query, count: 1000))
+    let header = SampleCapture.pcap([]).count
+    // it shows something every 200 ms while there are packets, so there are some until it has
+    let writing = Task.detached {
+      let fifo = Descriptor(owning: try retrying("open \(path)") { open(path, O_WRONLY | O_CLOEXEC) })
+      var output = OutputBuffer(to: fifo, "write to a pipe")
+      output.append(Array(bytes[..<header]))
+      while !Task.isCancelled {
+        output.append(Array(bytes[header...]))
+        try output.flush()
+      }
+    }
+    try program.answer(" packets", with: "")
+    writing.cancel()
+    try await writing.value
+    let end = program.end()
+    let match = try #/(\r\d+ packets)+\r\x1b\[K(.*): \d+ IP packets, received on em0;/#.prefixMatch(
+      in: end.printed)
+    #expect(try #require(match).2 == path)
+    #expect(end.status == 0)
   }
 }
