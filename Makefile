@@ -27,7 +27,7 @@ demo: setup build ## A tour: real packets on this kernel as root, else on the si
 bench: setup build ## Diverted against undiverted traffic, side by side, in under two minutes
 	$(SWIFT) run -c release --skip-build Bench
 
-bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
+bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, replay; half a minute
 	$(SWIFT) run -c release EvaluatorBench
 
 fuzz: SECONDS ?= 600
