@@ -13,9 +13,7 @@ package enum RuleFile {
   ) throws(RuleError) -> RuleSet {
     var run = IpfwRun(ruleSet: ruleSet, names: names)
     var nowhere = DetachedRules(ruleSet)
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .enumerated()
-    {
+    for (index, line) in TextFile.lines(of: text).enumerated() {
       do throws(RuleError) {
         try run.load(line, &nowhere, lookUp)
       } catch {

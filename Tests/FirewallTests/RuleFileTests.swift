@@ -28,6 +28,8 @@ struct RuleFileTests {
     ("add 65535 allow in", "Line 1: getsockopt(IP_FW_XADD): Invalid argument", 69),
     ("table 1 add 10.0.0.1", "Line 1: not supported yet: table", 69),
     ("frob", "Line 1: bad command `frob'", 64),
+    ("\u{feff}frob", "Line 1: bad command `frob'", 64),
+    ("add \u{1b}[2J", "Line 1: invalid action \u{fffd}[2J", 65),
     ("\r\n/etc/passwd", "Line 2: bad command `/etc/passwd'", 64),
   ])
   func `a wrong line is named`(text: String, message: String, status: Int32) throws {

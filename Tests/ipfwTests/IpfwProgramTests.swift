@@ -82,7 +82,10 @@ struct IpfwProgramTests {
     Row(
       "printf 'add 1 deny in\\r\\n\\r\\nadd 2 deny out' | ipfw -n /dev/stdin",
       out: "00001 deny in\n00002 deny out\n"),
-    Row("printf '\\0\\1\\377' | ipfw -n /dev/stdin", err: "Line 1: bad command `\0\u{1}\u{fffd}'\n", 64),
+    Row(
+      "printf '\\0\\1\\377' | ipfw -n /dev/stdin", err: "Line 1: bad command `\u{fffd}\u{fffd}\u{fffd}'\n", 64
+    ),
+    Row("printf '\\357\\273\\277add 1 deny in\\n' | ipfw -n /dev/stdin", out: "00001 deny in\n"),
     // preprocessors
     Row("ipfw -n -p sed -e s/10/20/ $PWD/rules", out: "00020 allow in\n00000 deny udp from any to any 53\n"),
     Row("ipfw -nqp sed -e s/allow/alow/ $PWD/rules", err: "Line 2: invalid action alow\n", 65),

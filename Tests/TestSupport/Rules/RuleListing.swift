@@ -125,6 +125,10 @@ package struct RuleListing: Sendable, CustomTestStringConvertible {
     RuleListing(
       "allow ip from any to any ( proto tcp or proto udp )", "allow { tcp or udp } from any to any"),
     RuleListing("allow ip from any to any in proto tcp dst-port 22", "allow tcp from any to any 22 in"),
+    RuleListing(
+      "allow ip from any to any in proto tcp dst-port 22 setup", "allow tcp from any to any 22 in setup"),
+    RuleListing("allow ip from any to any src-ip6 ::1 dst-ip6 ::2", "allow ip from ::1 to ::2"),
+    RuleListing("allow ip from any to any ip4", "allow ip4 from any to any"),
     RuleListing("allow ip4 from any to any proto tcp"),
     RuleListing("allow tcp from any to any ip6", "allow ip6 from any to any proto tcp"),
     RuleListing("allow ip from 10.0.0.1 to any src-ip 10.0.0.2"),
