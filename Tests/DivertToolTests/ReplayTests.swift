@@ -305,6 +305,17 @@ struct ReplayTests {
     }
   }
 
+  @Test(arguments: [[], ["--verdicts"], ["--write", "/dev/full"]])
+  func `what cannot be written is no success`(options: [String]) throws {
+    let capture = try file("capture", SampleCapture.pcap([Self.ping]))
+    let words = [Programs.path("divert"), "replay", "--rules", "/dev/null"] + options + [capture]
+    let result = try LeashedProcess(["sh", "-c", #"exec "$@" >/dev/full"#, "sh"] + words)
+      .result(within: .seconds(60))
+    #expect(
+      result.errors.hasPrefix("divert: write ") && result.errors.hasSuffix(": No space left on device\n"))
+    #expect(result.status == 71)
+  }
+
   @Test func `a file that is cut is read up to there`() throws {
     let bytes = Array(SampleCapture.pcap([Self.ping, Self.web]).dropLast())
     let result = try replay("", "--verdicts", capture: bytes)
