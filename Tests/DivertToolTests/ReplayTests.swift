@@ -394,26 +394,21 @@ struct ReplayTests {
     #expect(try #/1000000 packets read in \d+ ms: \d+ packets/s/#.wholeMatch(in: rate) != nil, "\(rate)")
   }
 
-  @Test func `a long replay shows at a terminal how far it is`() async throws {
+  @Test func `a long replay shows at a terminal how far it is`() throws {
     let path = "\(directory.path)/fifo"
     #expect(mkfifo(path, 0o600) == 0)
     let program = try TerminalProcess(
       Programs.path("divert"), ["divert", "replay", "--rules", "/dev/null", path])
-    let bytes = SampleCapture.pcap(Array(repeating: Self.query, count: 1000))
-    let header = SampleCapture.pcap([]).count
+    let header = try file("header", SampleCapture.pcap([]))
+    let packets = SampleCapture.pcap(Array(repeating: Self.query, count: 1000))
+    let thousand = try file("thousand", Array(packets[SampleCapture.pcap([]).count...]))
     // it shows something every 200 ms while there are packets, so there are some until it has
-    let writing = Task.detached {
-      let fifo = Descriptor(owning: try retrying("open \(path)") { open(path, O_WRONLY | O_CLOEXEC) })
-      var output = OutputBuffer(to: fifo, "write to a pipe")
-      output.append(Array(bytes[..<header]))
-      while !Task.isCancelled {
-        output.append(Array(bytes[header...]))
-        try output.flush()
-      }
-    }
+    let feeder = try LeashedProcess([
+      "sh", "-c", #"exec >"$0"; cat "$1"; while cat "$2"; do :; done"#, path, header, thousand,
+    ])
     try program.answer(" packets", with: "")
-    writing.cancel()
-    try await writing.value
+    feeder.signal(SIGTERM)
+    feeder.result()
     let end = program.end()
     let match = try #/(\r\d+ packets)+\r\x1b\[K(.*): \d+ IP packets, received on em0;/#.prefixMatch(
       in: end.printed)
