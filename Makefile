@@ -29,7 +29,7 @@ bench: export ONLY ?=
 bench: setup ## Diverted against undiverted traffic and NFQUEUE, in some three minutes; ONLY="UDP in", ROUNDS=5
 	scripts/bench
 
-bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
+bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, replay; half a minute
 	$(SWIFT) run -c release EvaluatorBench
 
 fuzz: SECONDS ?= 600

@@ -113,7 +113,10 @@ let package = Package(
       name: "Bench", dependencies: ["Kernel", "Namespaces", "divertd", "ipfw", "DivertTool", "Traffic"],
       path: "Benchmarks/Bench", swiftSettings: commonSettings),
     .executableTarget(
-      name: "EvaluatorBench", dependencies: ["Firewall", "Packets", "AllocationCounter"],
+      name: "EvaluatorBench",
+      dependencies: [
+        "Firewall", "Packets", "Captures", "Kernel", "Namespaces", "DivertTool", "AllocationCounter",
+      ],
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(

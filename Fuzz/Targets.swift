@@ -129,7 +129,7 @@ func captures(_ bytes: [UInt8]) {
   while (try? reader.advance()) == true {
     let frame = reader.frame
     precondition(frame.bytes.byteCount <= frame.wireLength)
-    guard case .ip(let offset) = frame.linkType.content(of: frame.bytes) else { continue }
+    guard let offset = frame.linkType.packetOffset(in: frame.bytes) else { continue }
     let packet = frame.bytes.extracting(droppingFirst: offset)
     let fields = PacketFields(parsing: packet, wireLength: frame.wireLength - offset)
     precondition(fields.length <= frame.wireLength)

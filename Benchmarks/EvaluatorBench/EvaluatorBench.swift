@@ -4,7 +4,8 @@ import Glibc
 import Packets
 
 /// The evaluator alone: nanoseconds a packet by number of rules, for rules that match none of the packets and for
-/// ones of which the middle one matches all; with and without the index; and what it takes to load and change rules.
+/// ones of which the middle one matches all; with and without the index; what it takes to load and change rules; and
+/// packets a second of `divert replay`.
 /// `EvaluatorBench 1000 hosts` runs only that, for a profiler.
 @main
 struct EvaluatorBench {
@@ -17,12 +18,12 @@ struct EvaluatorBench {
     do {
       try run()
     } catch {
-      print("bench: \(error.text)")
+      print("bench: \(error)")
       exit(1)
     }
   }
 
-  private static func run() throws(RuleError) {
+  private static func run() throws {
     if CommandLine.arguments.count == 3, let count = Int(CommandLine.arguments[1]),
       let kind = Kind(rawValue: CommandLine.arguments[2])
     {
@@ -47,6 +48,7 @@ struct EvaluatorBench {
       }
     }
     try load()
+    try ReplayBench.run()
   }
 
   private static func step(_ count: Int) -> Int { min(100, 65_000 / max(1, count)) }

@@ -23,32 +23,30 @@ package enum LinkType: Equatable, Sendable, BitwiseCopyable {
     }
   }
 
-  package enum Content: Equatable, Sendable, BitwiseCopyable {
-    /// An IP packet begins at this offset.
-    case ip(at: Int)
-    /// A frame with a VLAN tag: on its interface it is no IP traffic, but that of another, virtual, one.
-    case tagged
-    case other
-  }
-
-  /// What a frame carries.
-  package func content(of frame: RawSpan) -> Content {
+  /// Where in a frame its IP packet begins; nil: it carries none.
+  ///
+  /// VLAN tags (IEEE 802.1Q) are passed over: to the interface that the packet belongs to, it came without them.
+  package func packetOffset(in frame: RawSpan) -> Int? {
     switch self {
-    case .ethernet: Self.content(of: frame, typeAt: 12, packetAt: 14)
-    case .cooked: Self.content(of: frame, typeAt: 14, packetAt: 16)
-    case .cooked2: Self.content(of: frame, typeAt: 0, packetAt: 20)
-    case .rawIP: Self.isIP(frame) ? .ip(at: 0) : .other
-    case .loopback: Self.isIPFamily(frame) ? .ip(at: 4) : .other
+    case .ethernet: Self.packetOffset(in: frame, typeAt: 12, packetAt: 14)
+    case .cooked: Self.packetOffset(in: frame, typeAt: 14, packetAt: 16)
+    case .cooked2: Self.packetOffset(in: frame, typeAt: 0, packetAt: 20)
+    case .rawIP: Self.isIP(frame) ? 0 : nil
+    case .loopback: Self.isIPFamily(frame) ? 4 : nil
     }
   }
 
-  private static func content(of frame: RawSpan, typeAt: Int, packetAt: Int) -> Content {
-    guard frame.byteCount >= packetAt else { return .other }
-    switch frame.integer(at: typeAt, as: UInt16.self) {
-    case 0x0800, 0x86dd: return .ip(at: packetAt)
-    case 0x8100, 0x88a8, 0x9100: return .tagged
-    default: return .other
+  private static func packetOffset(in frame: RawSpan, typeAt: Int, packetAt: Int) -> Int? {
+    var (typeAt, packetAt) = (typeAt, packetAt)
+    while frame.byteCount >= packetAt {
+      switch frame.integer(at: typeAt, as: UInt16.self) {
+      case 0x0800, 0x86dd: return packetAt
+      // two bytes of tag, and then the type of what follows
+      case 0x8100, 0x88a8, 0x9100: (typeAt, packetAt) = (packetAt + 2, packetAt + 4)
+      default: return nil
+      }
     }
+    return nil
   }
 
   private static func isIP(_ packet: RawSpan) -> Bool {

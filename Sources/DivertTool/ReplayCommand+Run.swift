@@ -26,7 +26,9 @@ extension ReplayCommand {
       let summary = ReplaySummary(
         title: InputFile.title(capture), way: way, rules: rules, tally: run.tally, notes: run.notes.notes,
         end: reader.end, duration: .now - start)
-      say(summary.text(run.counters))
+      do throws(SystemError) { try Self.print(summary.text(run.counters)) } catch {
+        throw failure ?? ReplayError("\(error)", 71)
+      }
     }
     if case .cut(let offset) = reader.end {
       complain(
@@ -34,6 +36,12 @@ extension ReplayCommand {
       )
     }
     if let failure { throw failure }
+  }
+
+  private static func print(_ summary: String) throws(SystemError) {
+    var output = OutputBuffer(to: try .duplicate(of: STDOUT_FILENO), "write the summary")
+    output.append(Array(summary.utf8))
+    try output.flush()
   }
 
   /// - Returns: Why it could not go on.
@@ -72,10 +80,13 @@ extension ReplayCommand {
     let text = try InputFile.text(of: rules)
     do throws(RuleError) {
       return try RuleFile.load(
-        text: text, into: RuleSet(default: defaultAction == .allow ? .allow : .deny))
+        text: text, into: RuleSet(default: defaultAction == .allow ? .allow : .deny),
+        lookUp: address(ofHost:versions:))
     } catch {
       let reason = error.text.split(separator: "\n").joined(separator: "; ")
-      throw ReplayError("\(InputFile.title(rules)): \(reason)", 65)
+      // 64 is for the use of this command, not for what a file says
+      let status = error.status == .usage ? 65 : error.status.rawValue
+      throw ReplayError("\(InputFile.title(rules)): \(reason)", status)
     }
   }
 

@@ -13,7 +13,8 @@ struct ReplayCommand: ParsableCommand {
 
       Rules are a line each, as behind `ipfw`. What is diverted to a port for which no --port is given is not written \
       back. Exit status: 0, also after Ctrl-C, and for a file that is cut short; 64 wrong usage; 65 bad rules, or a bad \
-      capture; 66 a file that cannot be read; 73 a file that cannot be made; 71 another failure.
+      capture; 66 a file that cannot be read; 68 a host in the rules that nobody knows; 69 a word in the rules that is \
+      not supported yet; 73 a file that cannot be made; 71 another failure.
       """)
 
   @Option(help: ArgumentHelp("The rules, a command of ipfw on each line.", valueName: "file"))

@@ -24,16 +24,15 @@ struct ReplayRun: ~Copyable {
 
   mutating func take(_ frame: CapturedFrame) throws(SystemError) {
     tally.frames += 1
-    switch frame.linkType.content(of: frame.bytes) {
-    case .tagged: tally.tagged += 1
-    case .other: tally.other += 1
-    case .ip(let offset):
-      let captured = frame.bytes.extracting(droppingFirst: offset)
-      // A link may have padded the packet.
-      let packet = captured.extracting(first: Reinjection.length(of: captured))
-      let isCut = packet.byteCount == captured.byteCount
-      try take(packet, wireLength: isCut ? frame.wireLength - offset : packet.byteCount, frame.time)
+    guard let offset = frame.linkType.packetOffset(in: frame.bytes) else {
+      tally.other += 1
+      return
     }
+    let captured = frame.bytes.extracting(droppingFirst: offset)
+    // A link may have padded the packet.
+    let packet = captured.extracting(first: Reinjection.length(of: captured))
+    let isCut = packet.byteCount == captured.byteCount
+    try take(packet, wireLength: isCut ? frame.wireLength - offset : packet.byteCount, frame.time)
   }
 
   private mutating func take(_ packet: RawSpan, wireLength: Int, _ time: UInt64?) throws(SystemError) {
@@ -61,7 +60,6 @@ struct ReplayRun: ~Copyable {
 /// What has become of the packets.
 struct ReplayTally {
   var frames = 0
-  var tagged = 0
   var other = 0
   /// IP packets.
   private(set) var judged = 0

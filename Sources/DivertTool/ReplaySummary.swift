@@ -53,9 +53,6 @@ struct ReplaySummary {
     parts.append("diverted and not written back \(tally.diverted)")
     if tally.looped > 0 { parts.append("diverted too often and dropped \(tally.looped)") }
     var text = parts.joined(separator: ", ")
-    if tally.tagged > 0 {
-      text += "\nnot judged: \(tally.tagged) with a VLAN tag, another interface's traffic"
-    }
     if tally.other > 0 { text += "\nnot judged: \(tally.other) that are no IP" }
     return text
   }

@@ -24,6 +24,19 @@ extension IpfwInvocation {
   }
 }
 
+extension IpfwInvocation {
+  /// What is wrong with a command whatever the rules are, as far as its first word, or a rule to add, tells.
+  package var misuse: CommandResult? {
+    guard case .command(let words) = job else { return nil }
+    if let line = try? ParsedCommand(words), line.command != .add { return nil }
+    var test = self
+    test.flags.isTest = true
+    var nowhere = DetachedRules(RuleSet(default: .allow))
+    let result = test.execute(on: &nowhere)
+    return result.status == 0 ? nil : result
+  }
+}
+
 /// The state of a run: rules on their way to become the backend's.
 struct IpfwRun {
   var ruleSet: RuleSet

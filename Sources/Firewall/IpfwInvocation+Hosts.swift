@@ -6,7 +6,7 @@ extension IpfwInvocation {
   ///
   /// - Parameter lookUp: The address of a name, of one of some versions of IP, the first one preferred.
   package mutating func resolveHosts(
-    names: Names = .system, _ lookUp: (_ name: String, _ versions: [UInt8]) -> String?
+    names: Names = .system, lookUp: (_ name: String, _ versions: [UInt8]) -> String?
   ) {
     switch job {
     case .command(let words):

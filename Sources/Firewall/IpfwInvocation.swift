@@ -60,7 +60,7 @@ package struct IpfwInvocation: Equatable, Sendable {
 
   /// A file's text in place of its name.
   package mutating func use(text: String) {
-    job = .lines(text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map(String.init))
+    job = .lines(TextFile.lines(of: text).map(String.init))
   }
 
   /// Asks before each flush without -f and -q; one that nobody wants is left out.

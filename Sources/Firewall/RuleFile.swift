@@ -5,17 +5,17 @@ package enum RuleFile {
   /// A line is `add …`, also with `ipfw` before it; `delete …` and `flush` work as well. What follows `#` is a
   /// comment, empty lines are skipped, and nothing is asked.
   ///
+  /// - Parameter lookUp: As for ``IpfwInvocation/resolveHosts(names:lookUp:)``; nil: names of hosts are unknown.
   /// - Throws: The first error, its text beginning with the line: `Line 7: …`.
   package static func load(
-    text: String, into ruleSet: RuleSet, names: Names = .system
+    text: String, into ruleSet: RuleSet, names: Names = .system,
+    lookUp: ((_ name: String, _ versions: [UInt8]) -> String?)? = nil
   ) throws(RuleError) -> RuleSet {
     var run = IpfwRun(ruleSet: ruleSet, names: names)
     var nowhere = DetachedRules(ruleSet)
-    for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      .enumerated()
-    {
+    for (index, line) in TextFile.lines(of: text).enumerated() {
       do throws(RuleError) {
-        try run.load(line, &nowhere)
+        try run.load(line, &nowhere, lookUp)
       } catch {
         throw RuleError("Line \(index + 1): \(error.text)", error.status)
       }
@@ -25,11 +25,14 @@ package enum RuleFile {
 }
 
 extension IpfwRun {
-  fileprivate mutating func load(_ line: Substring, _ nowhere: inout DetachedRules) throws(RuleError) {
+  fileprivate mutating func load(
+    _ line: Substring, _ nowhere: inout DetachedRules, _ lookUp: ((String, [UInt8]) -> String?)?
+  ) throws(RuleError) {
     var words = line.prefix { $0 != "#" }.split { $0.isWhitespace }
     if words.first == "ipfw" { words.removeFirst() }
     guard !words.isEmpty else { return }
     var call = try IpfwInvocation([words.joined(separator: " ")])
+    if let lookUp { call.resolveHosts(names: names, lookUp: lookUp) }
     guard case .command(let command) = call.job else { throw IpfwFlags.usage }
     let line = try ParsedCommand(command)
     switch line.command {

@@ -92,7 +92,8 @@ extension RuleParser {
     if let separator {
       let text = word[word.index(after: separator)...]
       if word[separator] == ":" {
-        guard let given = Self.hostAddress(text) else {
+        // whoever writes `10.0.0.1:80` means a port; ipfw takes it for 0.0.0.80
+        guard !text.utf8.allSatisfy(isDigit), let given = Self.hostAddress(text) else {
           throw RuleError("bad netmask ``\(text)''", .badData)
         }
         mask = given.rawValue

@@ -145,7 +145,7 @@ package struct RuleParser {
   /// 1...65534; what no rule could have is refused.
   private mutating func number(after action: String) throws(RuleError) -> UInt16 {
     let word = try need("missing argument for \(action)")
-    if word == "tablearg" { throw .later(word) }
+    if matches(word, "tablearg") { throw .later("tablearg") }
     guard word.utf8.allSatisfy(isDigit), let number = UInt16(word), (1...65534).contains(number) else {
       throw RuleError("illegal argument for \(action)", .badData)
     }
@@ -160,7 +160,7 @@ package struct RuleParser {
       }
       return port
     }
-    if word == "tablearg" { throw .later(word) }
+    if matches(word, "tablearg") { throw .later("tablearg") }
     guard let port = names.port(ofService: word, "divert") else {
       throw RuleError("illegal divert/tee port", .badData)
     }

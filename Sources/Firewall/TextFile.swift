@@ -28,6 +28,11 @@ package enum TextFile {
     }
   }
 
+  /// Empty lines included; without the byte order mark with which some editors begin.
+  package static func lines(of text: String) -> [Substring] {
+    text.drop { $0 == "\u{feff}" }.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+  }
+
   private static func read(_ descriptor: CInt, into bytes: UnsafeMutableRawBufferPointer) -> Int {
     #if canImport(Glibc)
       unsafe Glibc.read(descriptor, bytes.baseAddress, bytes.count)

@@ -49,10 +49,12 @@ struct Daemon: ~Copyable {
   private static func load(_ file: String?, _ defaultAction: Action) throws -> RuleSet {
     let empty = RuleSet(default: defaultAction)
     guard let file else { return empty }
-    do throws(RuleError) {
-      return try RuleFile.load(text: try TextFile.read(file), into: empty)
-    } catch {
-      throw RulesFileError(file: file, cause: error)
+    let text: String
+    do throws(RuleError) { text = try TextFile.read(file) } catch {
+      throw RulesFileError(description: error.text, status: error.status)
+    }
+    do throws(RuleError) { return try RuleFile.load(text: text, into: empty) } catch {
+      throw RulesFileError(description: "\(file): \(error.text)", status: error.status)
     }
   }
 
@@ -255,9 +257,8 @@ private struct EnforcedRules: FirewallBackend {
 
 /// A file of rules that is not to be enforced.
 struct RulesFileError: Error, CustomStringConvertible {
-  let file: String
-  let cause: RuleError
-  var description: String { "\(file): \(cause.text)" }
+  let description: String
+  let status: RuleError.Status
 }
 
 /// One line for whoever looks at the log.

@@ -63,7 +63,7 @@ struct Divertd: ParsableCommand {
       if let readyDescriptor { Background.tellReady(readyDescriptor) }
       try daemon.run(until: deadline)
     } catch let error as RulesFileError {
-      throw fail(error.description, exit: error.cause.status.rawValue)
+      throw fail(error.description, exit: error.status.rawValue)
     } catch let error as HostError {
       throw fail(error.description, exit: error.code == EPERM ? 77 : 69)
     } catch let error as SystemError {

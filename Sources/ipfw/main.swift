@@ -38,19 +38,28 @@ func isSure() -> Bool {
 }
 
 func run(_ arguments: [String]) throws(RuleError) -> CommandResult {
+  // before anything else, as main.c
+  if let path = arguments.last, path.hasPrefix("/"), unsafe access(path, R_OK) != 0 {
+    throw TextFile.failure(path)
+  }
   var call = try IpfwInvocation(arguments: arguments)
   if isatty(STDIN_FILENO) == 0 { call.force() }
   if case .file(let path, let preprocessor) = call.job {
     call.use(text: preprocessor.isEmpty ? try TextFile.read(path) : try text(of: path, through: preprocessor))
   }
-  call.resolveHosts(address)
+  call.resolveHosts(lookUp: address(ofHost:versions:))
   if call.flags.isTest || call.flags.asksForHelp || call.flags.asksForVersion {
     var nowhere = DetachedRules(RuleSet(default: .allow))
     return call.execute(on: &nowhere)
   }
   call.confirmFlushes(isSure)
   if call.job == .lines([]) { return CommandResult() }
-  return try send(call.words)
+  do throws(RuleError) {
+    return try send(call.words)
+  } catch {
+    // wrong words are told first, as by BSD's ipfw, which asks its kernel only when it has understood
+    return call.misuse ?? CommandResult(error)
+  }
 }
 
 /// Of this network namespace, for shells to complete.

@@ -130,17 +130,50 @@ struct ReplayTests {
     }
   }
 
-  @Test func `frames that are no IP traffic of the interface are not numbered`() throws {
+  /// What stands before a packet, by link type, for IPv4 and IPv6.
+  static let linkLayers: [(linkType: UInt32, before: (String, String))] = [
+    (1, ("0200 0000 0001 0200 0000 0002 0800", "0200 0000 0001 0200 0000 0002 86dd")),
+    (1, ("0200 0000 0001 0200 0000 0002 8100 0005 0800", "0200 0000 0001 0200 0000 0002 8100 0005 86dd")),
+    (12, ("", "")), (101, ("", "")), (228, ("", "")), (0, ("0200 0000", "1e00 0000")),
+    (0, ("0000 0002", "0000 0018")), (108, ("0000 0002", "0000 001c")),
+    (113, ("0000 0001 0006 0200 0000 0001 0000 0800", "0000 0001 0006 0200 0000 0001 0000 86dd")),
+    (
+      276,
+      (
+        "0800 0000 0000 0002 0001 00 06 0200 0000 0001 0000",
+        "86dd 0000 0000 0002 0001 00 06 0200 0000 0001 0000"
+      )
+    ),
+  ]
+
+  @Test(arguments: linkLayers)
+  func `every link type, in either byte order`(linkType: UInt32, before: (String, String)) throws {
+    let frames = [hex(before.0) + Self.ping, hex(before.1) + Self.query6]
+    for isBigEndian in [false, true] {
+      for capture in [
+        SampleCapture.pcap(frames, linkType: linkType, isBigEndian: isBigEndian),
+        SampleCapture.pcap(frames, linkType: linkType, isBigEndian: isBigEndian, isInNanoseconds: true),
+        SampleCapture.pcapng(frames, linkType: UInt16(linkType), isBigEndian: isBigEndian),
+      ] {
+        let result = try replay("add 7 deny udp from any to any 53", "--verdicts", capture: capture)
+        #expect(result.output == "1 65535 accept\n2 7 deny\n" && result.errors == "" && result.status == 0)
+        let summary = try replay("", capture: capture).output
+        #expect(
+          summary.contains("; 2023-11-14 22:13:20.000000 to 2023-11-14 22:13:20.250000 UTC\n"), "\(summary)")
+      }
+    }
+  }
+
+  @Test func `frames that carry no IP are not numbered, those of a VLAN are`() throws {
     let addresses = [UInt8](repeating: 2, count: 12)
     let frames = [
       addresses + hex("0806 0001"), addresses + hex("8100 0005 0800") + Self.ping,
       addresses + hex("0800") + Self.ping + [UInt8](repeating: 0, count: 18),
     ]
     let capture = SampleCapture.pcap(frames, linkType: 1)
-    #expect(try replay("", "--verdicts", capture: capture).output == "1 65535 accept\n")
+    #expect(try replay("", "--verdicts", capture: capture).output == "1 65535 accept\n2 65535 accept\n")
     let summary = try replay("", capture: capture).output
-    #expect(summary.contains("\n65535 1 28 allow ip from any to any\n"), "\(summary)")
-    #expect(summary.contains("not judged: 1 with a VLAN tag, another interface's traffic\n"), "\(summary)")
+    #expect(summary.contains("\n65535 2 56 allow ip from any to any\n"), "\(summary)")
     #expect(summary.contains("not judged: 1 that are no IP\n"), "\(summary)")
   }
 
@@ -220,6 +253,8 @@ struct ReplayTests {
     let corrupt = try file("corrupt", bytes)
     let start = SampleCapture.pcapng([Self.ping]).count
     let missing = "\(directory.path)/missing"
+    let later = try file("later", Array("add 1 reset tcp from any to any\n".utf8))
+    let unknown = try file("unknown", Array("add 1 deny ip from 10.0.0.256 to any\n".utf8))
     let rows: [(arguments: [String], status: CInt, error: String, output: String)] = [
       (
         ["--rules", rules, "--in", "a", "--out", "b", capture], 64,
@@ -245,6 +280,8 @@ struct ReplayTests {
         ["--rules", rules, "--verdicts", corrupt], 65,
         "\(corrupt): corrupt at byte \(start): a block of 84 bytes that ends as one of 99", "1 1 accept\n"
       ),
+      (["--rules", unknown, capture], 68, "\(unknown): Line 1: hostname ``10.0.0.256'' unknown", ""),
+      (["--rules", later, capture], 69, "\(later): Line 1: not supported yet: reset", ""),
       (["--rules", missing, capture], 66, "\(missing): No such file or directory", ""),
       (["--rules", rules, missing], 66, "\(missing): No such file or directory", ""),
       (["--rules", rules, directory.path], 66, "\(directory.path): Is a directory", ""),
@@ -266,6 +303,17 @@ struct ReplayTests {
     ] {
       #expect(try run(arguments).status == 64, "\(arguments)")
     }
+  }
+
+  @Test(arguments: [[], ["--verdicts"], ["--write", "/dev/full"]])
+  func `what cannot be written is no success`(options: [String]) throws {
+    let capture = try file("capture", SampleCapture.pcap([Self.ping]))
+    let words = [Programs.path("divert"), "replay", "--rules", "/dev/null"] + options + [capture]
+    let result = try LeashedProcess(["sh", "-c", #"exec "$@" >/dev/full"#, "sh"] + words)
+      .result(within: .seconds(60))
+    #expect(
+      result.errors.hasPrefix("divert: write ") && result.errors.hasSuffix(": No space left on device\n"))
+    #expect(result.status == 71)
   }
 
   @Test func `a file that is cut is read up to there`() throws {
@@ -312,28 +360,59 @@ struct ReplayTests {
     #expect(result.output.contains("Interrupted; this is what came before."), "\(result.output)")
   }
 
-  /// Whoever kept something of each packet would need more than the limit, which is 24 MiB of data, for a capture of 33.
-  @Test func `memory does not grow with the capture`() throws {
+  @Test func `hosts in rules are looked up`() throws {
+    let capture = SampleCapture.pcap([
+      Self.ping, Self.sample { try Sample.icmp("127.0.0.1", "192.0.2.2", type: 8) },
+    ])
+    let result = try replay("add 7 deny ip from localhost to any", "--verdicts", capture: capture)
+    #expect(result.output == "1 65535 accept\n2 7 deny\n")
+    #expect(result.errors == "" && result.status == 0)
+  }
+
+  /// Whoever kept something of each packet would need more than the limit, which is 24 MiB of data, for a capture of 46.
+  @Test func `a million packets in bounded memory, at a rate that is told`() throws {
     let path = "\(directory.path)/long"
-    let count = 300
-    let thousand = (0..<1000).map { _ in Self.query + [UInt8](repeating: 0, count: 60) }
+    let bytes = SampleCapture.pcap(Array(repeating: Self.query, count: 1000))
     let header = SampleCapture.pcap([]).count
-    let bytes = SampleCapture.pcap(thousand)
     let file = Descriptor(
       owning: try retrying("make \(path)") { open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) })
     var output = OutputBuffer(to: file, "write \(path)")
     output.append(Array(bytes[..<header]))
-    for _ in 0..<count {
+    for _ in 0..<1000 {
       output.append(Array(bytes[header...]))
       try output.flush()
     }
     let rules = try self.file("rules", Array("add 1 tee 5 udp from any to any\n".utf8))
     let result = try LeashedProcess([
-      "sh", "-c", #"ulimit -d 24576; exec "$0" replay --rules "$1" --write "$3" "$2""#,
-      Programs.path("divert"),
-      rules, path, "\(directory.path)/out.pcapng",
-    ]).result(within: .seconds(60))
-    #expect(result.status == 0, "\(result.errors.prefix(300))")
-    #expect(result.output.contains("\n00001 300000 9600000 tee 5 udp from any to any\n"), "\(result.output)")
+      "sh", "-c", #"ulimit -d 24576; exec "$0" replay --rules "$1" --write /dev/null "$2""#,
+      Programs.path("divert"), rules, path,
+    ]).result(within: .seconds(300))
+    #expect(result.status == 0 && result.errors == "", "\(result.errors.prefix(300))")
+    #expect(
+      result.output.contains("\n00001 1000000 32000000 tee 5 udp from any to any\n"), "\(result.output)")
+    let rate = try #require(result.output.split(separator: "\n").last)
+    #expect(try #/1000000 packets read in \d+ ms: \d+ packets/s/#.wholeMatch(in: rate) != nil, "\(rate)")
+  }
+
+  @Test func `a long replay shows at a terminal how far it is`() throws {
+    let path = "\(directory.path)/fifo"
+    #expect(mkfifo(path, 0o600) == 0)
+    let program = try TerminalProcess(
+      Programs.path("divert"), ["divert", "replay", "--rules", "/dev/null", path])
+    let header = try file("header", SampleCapture.pcap([]))
+    let packets = SampleCapture.pcap(Array(repeating: Self.query, count: 1000))
+    let thousand = try file("thousand", Array(packets[SampleCapture.pcap([]).count...]))
+    // it shows something every 200 ms while there are packets, so there are some until it has
+    let feeder = try LeashedProcess([
+      "sh", "-c", #"exec >"$0"; cat "$1"; while cat "$2"; do :; done"#, path, header, thousand,
+    ])
+    try program.answer(" packets", with: "")
+    feeder.signal(SIGTERM)
+    feeder.result()
+    let end = program.end()
+    let match = try #/(\r\d+ packets)+\r\x1b\[K(.*): \d+ IP packets, received on em0;/#.prefixMatch(
+      in: end.printed)
+    #expect(try #require(match).2 == path)
+    #expect(end.status == 0)
   }
 }

@@ -41,7 +41,7 @@ struct HostNamesTests {
 
   @Test(arguments: rows) func `names become addresses`(_ row: Row) throws {
     var call = try IpfwInvocation(["add"] + row.words)
-    call.resolveHosts(names: .builtIn, Self.lookUp)
+    call.resolveHosts(names: .builtIn, lookUp: Self.lookUp)
     #expect(
       call.job == .command(["add"] + row.resolved.split(separator: " ").map(String.init)),
       sourceLocation: row.line)
@@ -53,7 +53,7 @@ struct HostNamesTests {
       " -S add allow ip from web to any # web",
       "delete web", "100 add allow dst-ip web",
     ])
-    call.resolveHosts(names: .builtIn, Self.lookUp)
+    call.resolveHosts(names: .builtIn, lookUp: Self.lookUp)
     #expect(
       call.job
         == .lines([

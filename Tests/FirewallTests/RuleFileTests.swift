@@ -1,4 +1,5 @@
 import Firewall
+import Glibc
 import Testing
 
 struct RuleFileTests {
@@ -27,6 +28,8 @@ struct RuleFileTests {
     ("add 65535 allow in", "Line 1: getsockopt(IP_FW_XADD): Invalid argument", 69),
     ("table 1 add 10.0.0.1", "Line 1: not supported yet: table", 69),
     ("frob", "Line 1: bad command `frob'", 64),
+    ("\u{feff}frob", "Line 1: bad command `frob'", 64),
+    ("add \u{1b}[2J", "Line 1: invalid action \u{fffd}[2J", 65),
     ("\r\n/etc/passwd", "Line 2: bad command `/etc/passwd'", 64),
   ])
   func `a wrong line is named`(text: String, message: String, status: Int32) throws {
@@ -35,6 +38,30 @@ struct RuleFileTests {
     }
     #expect(error?.text == message)
     #expect(error?.status.rawValue == status)
+  }
+
+  /// Of the processor's time; debug builds are allowed more.
+  @Test func `10 000 rules load in under a second`() throws {
+    #if DEBUG
+      let limit = 10.0
+    #else
+      let limit = 1.0
+    #endif
+    let text = (1...10_000).map { number in
+      "add \(number) deny tcp from 10.\(number / 256).\(number % 256).0/24 to any 80,443 in via em0\n"
+    }.joined()
+    let start = Self.seconds()
+    let rules = try RuleFile.load(text: text, into: RuleSet(default: .allow))
+    let resolved = ResolvedRules(ruleSet: rules, host: HostView())
+    let seconds = Self.seconds() - start
+    #expect(rules.entries.count == 10_001 && resolved.size > 0)
+    #expect(seconds < limit)
+  }
+
+  private static func seconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   static func one() throws -> RuleSet {

@@ -60,6 +60,8 @@ import Testing
     ),
     ("add 100 allow ip from any to 300.1.1.1\n", "Line 1: hostname"),
     ("add 100 allow tpc from any to any\n", "Line 1: unrecognised option [-1] tpc"),
+    ("add 100 allow in\nadd 200 reset tcp from any to any\n", "Line 2: not supported yet: reset"),
+    ("add 100 allow in\nadd 200 deny ip from localhost to any\n", "Line 2: hostname ``localhost'' unknown"),
   ]
 
   @Test(arguments: wrongRules) func `a rules file with an error`(_ row: (text: String, saying: String)) throws
@@ -75,6 +77,14 @@ import Testing
     #expect(result.status != 0)
     expectOneLine(result.errors, saying: row.saying)
     #expect(try namespace.run("ip", "-o", "link").output == before)
+  }
+
+  @Test(arguments: [("/nowhere", "No such file or directory"), ("/tmp", "Is a directory")])
+  func `a rules file that cannot be read`(_ row: (path: String, reason: String)) throws {
+    let namespace = try Namespace()
+    let result = try namespace.run(
+      [Programs.path("divertd"), "--foreground", "--rules", row.path], expecting: 64)
+    #expect(result.errors == "divertd: pathname: \(row.path): \(row.reason)\n")
   }
 
   @Test func `unknown rule words change nothing`() throws {

@@ -46,7 +46,17 @@ import Testing
     ("ipfw -T list 250", "00250          0 deny ip from 127.0.0.0/8 to me\n", "", 0),
     ("ipfw zero 100 300", "Entry 100 cleared.\nEntry 300 not found\n", "", 69),
     ("ipfw resetlog 200", "Entry 200 logging count reset.\n", "", 0),
+    ("ipfw -q zero 300 100", "Entry 300 not found\n", "", 69),
+    ("ipfw zero abc", "", "ipfw: invalid rule number ``abc''\n", 64),
+    ("ipfw list 300-", "", "ipfw: no rules in range 300-0\n", 69),
+    ("ipfw set 3 list 200", "", "", 0),
+    ("ipfw set disable 31", "", "", 0),
+    ("ipfw set show", "disable 3 enable 0 1 2 \((4...30).map { "\($0)" }.joined(separator: " "))\n", "", 0),
     ("ipfw delete 250 300", "", "ipfw: rule 300 not found\n", 0),
+    ("ipfw delete 300-200", "", "ipfw: rule 300: setsockopt(IP_FW_XDEL): Invalid argument\n", 0),
+    ("ipfw -n delete 100", "", "ipfw: rule 100 not found\n", 0),
+    ("ipfw delete set 9", "", "", 0),
+    ("ipfw delete abc", "", "ipfw: invalid rule number: abc\n", 64),
     (
       "printf 'add 400 allow in\\nadd 500 frob\\nadd 600 deny in\\n' | ipfw /dev/stdin",
       "00400 allow in\n", "Line 2: invalid action frob\n", 65
@@ -67,7 +77,10 @@ import Testing
 
       """, "", 0
     ),
+    ("ipfw add 700 set 31 count out", "00700 count out\n", "", 0),
     ("ipfw flush", "Flushed all rules.\n", "", 0),
+    ("ipfw -a list", "00700 0 0 count out\n65535 0 0 allow ip from any to any\n", "", 0),
+    ("ipfw delete set 31", "", "", 0),
     ("ipfw -a list", "65535 0 0 allow ip from any to any\n", "", 0),
   ]
 

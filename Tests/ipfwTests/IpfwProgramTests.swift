@@ -33,13 +33,26 @@ struct IpfwProgramTests {
 
         """),
     Row("ipfw -n add allow ip from localhost to any", out: "00000 allow ip from 127.0.0.1 to any\n"),
-    // errors of each status
+    // errors of each status; all of a rule's are below
     Row("ipfw", err: usage, 64), Row("ipfw ''", err: usage, 64),
     Row("ipfw -x", err: "ipfw: illegal option -- x\n\(usage.dropFirst(6))", 64),
     Row("ipfw -n frob", err: "ipfw: bad command `frob'\n", 64),
     Row("ipfw -n add tcp", err: "ipfw: invalid action tcp\n", 65),
     Row("ipfw -n add allow tcp from any", err: "ipfw: missing ``to''\n", 64),
     Row("ipfw -n add allow ip from 10.0.0.256 to any", err: "ipfw: hostname ``10.0.0.256'' unknown\n", 68),
+    Row("ipfw -n add 100x", err: "ipfw: invalid rule number: 100x\n", 64),
+    Row("ipfw -n add allow ip from '!10.0.0.1' to any", err: "ipfw: hostname ``!10.0.0.1'' unknown\n", 68),
+    // also where no divertd runs
+    Row("DIVERT_SOCKET=/nowhere ipfw frob", err: "ipfw: bad command `frob'\n", 64),
+    Row("DIVERT_SOCKET=/nowhere ipfw add", err: "ipfw: missing action\n", 64),
+    Row("DIVERT_SOCKET=/nowhere ipfw nat show", err: "ipfw: not supported yet: nat\n", 69),
+    Row(
+      "DIVERT_SOCKET=/nowhere ipfw add allow ip from any",
+      err: "ipfw: missing ``to''\n", 64),
+    Row(
+      "DIVERT_SOCKET=/nowhere ipfw add allow in",
+      err: "ipfw: reach divertd at /nowhere: No such file or directory; "
+        + "start divertd, or say with DIVERT_SOCKET or --socket where it listens\n", 69),
     Row("ipfw -n delete 7", err: "ipfw: rule 7 not found\n"),
     Row("ipfw -n zero 7", out: "Entry 7 not found\n", 69),
     Row("ipfw -n add 65535 allow in", out: "65535 allow in\n"),
@@ -59,9 +72,20 @@ struct IpfwProgramTests {
     Row("ipfw -n $PWD/wrong", out: "00010 allow in\n", err: "Line 3: invalid action alow\n", 65),
     Row("ipfw -n --atomic $PWD/wrong", err: "Line 3: invalid action alow\n", 65),
     Row("ipfw -n /nowhere", err: "ipfw: pathname: /nowhere: No such file or directory\n", 64),
+    Row(
+      "ipfw -n add allow in // see /nowhere", err: "ipfw: pathname: /nowhere: No such file or directory\n", 64
+    ),
     Row("ipfw -n add allow in /dev/null", err: "ipfw: extraneous filename arguments /dev/null\n", 64),
     Row("ipfw -na /dev/null", err: "ipfw: bad arguments, for usage summary ``ipfw''\n", 64),
     Row("ipfw -n /dev/null"),
+    Row("ipfw -n /", err: "ipfw: pathname: /: Is a directory\n", 64),
+    Row(
+      "printf 'add 1 deny in\\r\\n\\r\\nadd 2 deny out' | ipfw -n /dev/stdin",
+      out: "00001 deny in\n00002 deny out\n"),
+    Row(
+      "printf '\\0\\1\\377' | ipfw -n /dev/stdin", err: "Line 1: bad command `\u{fffd}\u{fffd}\u{fffd}'\n", 64
+    ),
+    Row("printf '\\357\\273\\277add 1 deny in\\n' | ipfw -n /dev/stdin", out: "00001 deny in\n"),
     // preprocessors
     Row("ipfw -n -p sed -e s/10/20/ $PWD/rules", out: "00020 allow in\n00000 deny udp from any to any 53\n"),
     Row("ipfw -nqp sed -e s/allow/alow/ $PWD/rules", err: "Line 2: invalid action alow\n", 65),
@@ -89,6 +113,35 @@ struct IpfwProgramTests {
     #expect(result.output == row.out, sourceLocation: row.location)
     #expect(result.errors == row.err, sourceLocation: row.location)
     #expect(result.status == row.status, sourceLocation: row.location)
+  }
+
+  @Test(arguments: RuleListing.all) func `a rule is echoed in its normal form`(_ row: RuleListing) throws {
+    let result = try Self.add(row.typed)
+    #expect(result.output == "00000 \(row.listed)\n", sourceLocation: row.line)
+    #expect(result.errors == "" && result.status == 0, sourceLocation: row.line)
+  }
+
+  /// But for names of hosts, for which a name server would be asked, and what ends with the name of a file.
+  @Test(
+    arguments: RuleRefusal.all.filter { $0.error.status != .unknownHost && !$0.text.hasSuffix(" //text") })
+  func `a wrong rule is refused`(_ row: RuleRefusal) throws {
+    let result = try Self.add(row.text)
+    #expect(result.output == "", sourceLocation: row.line)
+    #expect(result.errors == "ipfw: \(row.error.text)\n", sourceLocation: row.line)
+    #expect(result.status == row.error.status.rawValue, sourceLocation: row.line)
+  }
+
+  @Test func `every word that is not there yet says so`() throws {
+    let rows = Dictionary(RuleRefusal.notYet.map { ($0.error.text, $0.text) }) { first, _ in first }
+    for (message, rule) in rows {
+      let result = try Self.add(rule)
+      #expect(result.output == "" && result.errors == "ipfw: \(message)\n" && result.status == 69, "\(rule)")
+    }
+  }
+
+  private static func add(_ rule: String) throws -> ProcessResult {
+    try LeashedProcess([Programs.path("ipfw"), "-n", "add"] + rule.split(separator: " ").map(String.init))
+      .result(within: .seconds(60))
   }
 
   @Test func `a flush at a terminal asks, and takes a line that begins with n for no`() throws {

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The first address of a host (getaddrinfo(3)), of the first version of IP in which it has one.
-func address(of name: String, versions: [UInt8]) -> String? {
+package func address(ofHost name: String, versions: [UInt8]) -> String? {
   // anything else is a slip of the pen, for which no name server has to be asked (RFC 1123 §2.1)
   let isName = name.utf8.allSatisfy { byte in
     (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte & 0xdf) || [0x2d, 0x2e, 0x5f].contains(byte)
