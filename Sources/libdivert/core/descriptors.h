@@ -46,8 +46,9 @@ static inline bool descriptor_is_divert(int descriptor, uint16_t *slot) {
   return descriptor_ask_kernel(descriptor, slot);
 }
 
-// The number stands for something new.
+// The number stands for something new, or for something new that is no divert socket.
 void descriptor_forget(int descriptor);
+void descriptor_set_other(int descriptor);
 
 // Around whatever may end a number: nothing is kept until it is over.
 void descriptors_begin_close(unsigned first, unsigned last);

@@ -61,19 +61,29 @@ static ssize_t send_frame(int socket, const uint8_t header[frame_header_size], c
   }
   struct iovec vector[pieces + 1];
   vector[0] = (struct iovec){(void *)header, frame_header_size};
-  memcpy(vector + 1, packet, pieces * sizeof *vector);
+  for (size_t i = 0; i < pieces; i++) vector[1 + i] = packet[i];
   return kernel_sendmsg(socket, &(struct msghdr){.msg_iov = vector, .msg_iovlen = pieces + 1}, flags);
+}
+
+// From more pieces than the kernel takes beside the header. Apart, for the stack that it needs.
+__attribute__((noinline)) static ssize_t send_gathered(int socket, const uint8_t header[frame_header_size],
+                                                       const struct msghdr *message, int flags) {
+  uint8_t packet[frame_longest_packet];
+  struct iovec whole = {packet, copy_start(packet, sizeof packet, message->msg_iov, message->msg_iovlen)};
+  return send_frame(socket, header, &whole, 1, flags);
 }
 
 ssize_t divert_sendmsg(int socket, const struct msghdr *message, int flags) {
   uint8_t header[frame_header_size];
-  if (message->msg_iovlen > IOV_MAX - 1) return refuse(EMSGSIZE);
+  if (message->msg_iovlen > IOV_MAX) return refuse(EMSGSIZE);
   int code = prepare(socket, message, header);
   if (code != 0) return refuse(code);
   uint16_t slot = counts_nowhere;
   descriptor_is_divert(socket, &slot);
   struct counts before = counts_read(slot);
-  ssize_t count = send_frame(socket, header, message->msg_iov, message->msg_iovlen, flags);
+  ssize_t count = message->msg_iovlen < IOV_MAX
+                      ? send_frame(socket, header, message->msg_iov, message->msg_iovlen, flags)
+                      : send_gathered(socket, header, message, flags);
   return tell(count, slot, &before);
 }
 
