@@ -16,6 +16,7 @@ import Testing
       let result = try host.divertExec(words, expecting: nil)
       #expect(result.status == status && result.errors.contains(saying), "\(words): \(result)")
     }
+    #expect(try host.divertExec([""], expecting: nil).status == 127)
     let socket = ["DIVERT_SOCKET": "/tmp/nowhere-\(getpid())"]
     let alone = try host.b.run(
       [Programs.path("divert"), "exec", "--", "true"], environment: socket, expecting: 69)
@@ -45,6 +46,27 @@ import Testing
     }
     try script("exit 4\n", to: "\(directory)/plain")
     #expect(try host.divertExec(["\(directory)/plain"], expecting: nil).status == 4)
+  }
+
+  /// Scripts whose first line leads nowhere: what the kernel says, and of which file.
+  @Test func `scripts`() throws {
+    let host = try LinuxScenario()
+    let directory = FileManager.default.temporaryDirectory.appending(path: "exec-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    for (line, status, saying): (String, Int32, String) in [
+      ("/usr/bin/env python3\nimport sys; print('yes', file=sys.stderr)", 0, "yes"),
+      ("/no/such/shell -x", 127, "script for /no/such/shell"),
+      ("\(directory)/script", 126, "symbolic links"), (directory, 126, "Permission denied"),
+      ("/bin/sh\necho no >&2; exit 3", 3, "no"),
+    ] {
+      try script("#!\(line)\n", to: "\(directory)/script")
+      // Of a script Linux takes no notice of that bit, nor do we.
+      try host.b.run("chown", "nobody", "\(directory)/script")
+      try host.b.run("chmod", "4755", "\(directory)/script")
+      let result = try host.divertExec(["\(directory)/script"], expecting: nil)
+      #expect(result.status == status && result.errors.contains(saying), "\(line): \(result)")
+    }
   }
 
   private func script(_ text: String, to path: String) throws {
