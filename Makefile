@@ -7,7 +7,7 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-evaluator fuzz format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator bench-preload fuzz format check install uninstall clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -29,6 +29,10 @@ bench: setup build ## Diverted against undiverted traffic, side by side, in unde
 
 bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, in some seconds
 	$(SWIFT) run -c release EvaluatorBench
+
+bench-preload: setup ## What programs without divert sockets pay under `divert exec`, by kind of call
+	$(SWIFT) build -c release --product divert-preload
+	$(SWIFT) run -c release PreloadBench
 
 fuzz: SECONDS ?= 600
 fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each

@@ -115,6 +115,7 @@ let package = Package(
     .executableTarget(
       name: "EvaluatorBench", dependencies: ["Firewall", "Packets", "AllocationCounter"],
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
+    .executableTarget(name: "PreloadBench", path: "Benchmarks/PreloadBench"),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport",

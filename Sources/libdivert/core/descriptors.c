@@ -43,7 +43,9 @@ void descriptor_forget(int descriptor) {
 }
 
 void descriptor_set_other(int descriptor) {
-  if (descriptor >= 0 && descriptor < descriptor_count) change((unsigned)descriptor, descriptor_other);
+  if (descriptor < 0 || descriptor >= descriptor_count) return;
+  uint64_t entry = atomic_load_explicit(&descriptors[descriptor], memory_order_relaxed);
+  if (descriptor_state(entry) != descriptor_other) change((unsigned)descriptor, descriptor_other);
 }
 
 // Of a single number everything is to be known, of a range what has been used.
