@@ -7,7 +7,7 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-evaluator bench-preload fuzz format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator bench-preload fuzz format check install install-library uninstall clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -61,6 +61,9 @@ install: ## Installs programs, libraries, systemd unit, completions and manual b
 	  .build/release/$$program --generate-completion-script bash > $(BASH_COMPLETIONS)/$$program && \
 	  .build/release/$$program --generate-completion-script zsh > $(ZSH_COMPLETIONS)/_$$program || exit 1; \
 	done
+	$(MAKE) install-library
+
+install-library: ## Of these the library for C programs only, which needs no Swift
 	scripts/build-library .build/library
 	install -d $(DESTDIR)$(PREFIX)/include/netinet $(DESTDIR)$(PREFIX)/lib/pkgconfig $(MAN)/man3
 	install -m 644 Sources/libdivert/core/include/divert.h $(DESTDIR)$(PREFIX)/include
@@ -70,6 +73,7 @@ install: ## Installs programs, libraries, systemd unit, completions and manual b
 	ln -sf libdivert.so.1 $(DESTDIR)$(PREFIX)/lib/libdivert.so
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/libdivert.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc
 	install -m 644 docs/man/*.3 $(MAN)/man3
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 uninstall: ## Takes the installation back
 	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \
