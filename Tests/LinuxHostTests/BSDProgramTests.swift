@@ -240,6 +240,7 @@ import Testing
     longer than it is, incoming: ok
     IPv6 longer than it is: EINVAL
     too long: EMSGSIZE
+    longer than a link takes: EMSGSIZE
     too long, incoming: EMSGSIZE
     no such address: EADDRNOTAVAIL
     no such interface, no such address: EADDRNOTAVAIL
@@ -254,6 +255,8 @@ import Testing
     denied by a rule: EACCES
     larger than the route takes: EMSGSIZE
     a neighbour: ok
+    refused beside another thread: 0
+    denied, alone again: EACCES
     SO_TYPE: 3
     SO_DOMAIN: \(number == 44 ? 44 : 2)
     SO_PROTOCOL: \(number == 44 ? 0 : number)
