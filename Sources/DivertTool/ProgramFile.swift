@@ -128,7 +128,8 @@ private struct ProgramImage {
     let names = Self.number(sections[namesIndex], 24, 8)
     let wanted = Array(".go.buildinfo".utf8) + [0]
     isGo = sections.contains {
-      read(file, at: names + Self.number($0, 0, 4), count: wanted.count) == wanted
+      // What a damaged file says may be anything.
+      read(file, at: names &+ Self.number($0, 0, 4), count: wanted.count) == wanted
     }
   }
 
@@ -154,9 +155,12 @@ private struct ProgramImage {
 
 /// Bytes of a file; fewer where it ends.
 private func read(_ file: borrowing Descriptor, at offset: Int, count: Int) -> [UInt8] {
-  guard offset >= 0, count >= 0 else { return [] }
-  var buffer = [UInt8](repeating: 0, count: count)
   let number = file.number
+  var status = stat()
+  guard unsafe fstat(number, &status) == 0, (0..<Int(status.st_size)).contains(offset), count > 0 else {
+    return []
+  }
+  var buffer = [UInt8](repeating: 0, count: min(count, Int(status.st_size) - offset))
   let result = unsafe buffer.withUnsafeMutableBytes {
     unsafe pread(number, $0.baseAddress, $0.count, off_t(offset))
   }

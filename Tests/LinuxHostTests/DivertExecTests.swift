@@ -36,9 +36,11 @@ import Testing
     try image(sections: [".text"], loader: "/lib/ld-musl-x86_64.so.1", to: "\(directory)/musl")
     try image(sections: [], loader: nil, bits: 1, to: "\(directory)/old")
     try script("#!\(directory)/static -x\n", to: "\(directory)/script")
+    try damagedImage(to: "\(directory)/damaged")
     for (name, saying) in [
       ("raising", "set-user-ID"), ("go", "Go program"), ("static", "linked statically"), ("musl", "musl"),
       ("old", "another machine"), ("script", "linked statically"),
+      ("damaged", "linked statically"),
     ] {
       let result = try host.divertExec(["\(directory)/\(name)"], expecting: nil)
       #expect(result.status == 69, "\(name): \(result)")
@@ -71,6 +73,19 @@ import Testing
 
   private func script(_ text: String, to path: String) throws {
     try text.write(toFile: path, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+  }
+
+  /// One whose header and first section say the greatest numbers there are.
+  private func damagedImage(to path: String) throws {
+    try image(sections: [".text"], loader: nil, to: path)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes.replaceSubrange(32..<40, with: [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])  // program headers at
+    bytes.replaceSubrange(56..<58, with: [0xff, 0xff])  // how many
+    let (section, names) = (bytes.count - 128, bytes.count - 64)
+    bytes.replaceSubrange(section..<section + 4, with: [0xff, 0xff, 0xff, 0xff])  // its name at
+    bytes.replaceSubrange(names + 24..<names + 32, with: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])
+    try bytes.write(to: URL(fileURLWithPath: path))
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
   }
 
