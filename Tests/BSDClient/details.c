@@ -114,9 +114,11 @@ int outlives(int port) {
   struct sockaddr_in to = {.sin_family = AF_INET};
   int bound = open_bound(port), other = open_divert(0), s = bound;
   say_ready();
-  tell("recv", recv(s, whole, sizeof whole, 0));
   struct pollfd p = {.fd = s, .events = POLLIN};
-  tell("poll", poll(&p, 1, 0));
+  tell("poll", poll(&p, 1, 10000));
+  ask(s, "FIONREAD", FIONREAD);
+  tell("recv", recv(s, whole, sizeof whole, 0));
+  tell("poll again", poll(&p, 1, 0));
   tell_gone("sendto", sendto(s, packet, sizeof packet, 0, (struct sockaddr *)&to, sizeof to));
   tell("bind without divertd", bind_divert(other, port));
   tell("socket without divertd", open_divert(0));

@@ -172,7 +172,8 @@ import Testing
     lines += result.output.split(separator: "\n").map(String.init)
     #expect(
       lines == [
-        "recv: ENETDOWN", "poll: 0", "sendto: ENETDOWN", "bind without divertd: ENETDOWN",
+        "poll: 1", "FIONREAD: 0", "recv: ENETDOWN", "poll again: 0", "sendto: ENETDOWN",
+        "bind without divertd: ENETDOWN",
         "socket without divertd: EPROTONOSUPPORT", "ready", "sendto after a restart: ENETDOWN",
         "bind of an old socket: ENETDOWN", "bind of an old one that was bound: ENETDOWN",
         "bind of a new one: 0", "sendto by a new one: 28",

@@ -124,9 +124,11 @@ int setsockopt(int descriptor, int level, int option, const void *value, socklen
                                : forward(setsockopt, descriptor, level, option, value, length);
 }
 
-// The next packet's size: the kernel speaks of its frame, with the link's header and perhaps padded.
+// The next packet's size: the kernel speaks of its frame, with the link's header and perhaps padded. Where it says that
+// nothing waits, it is not asked further: a read would take the error that may be pending.
 static int waiting(int descriptor) {
-  int code = errno;
+  int code = errno, frame = 0;
+  if (syscall(SYS_ioctl, descriptor, FIONREAD, &frame) != 0 || frame == 0) return 0;
   ssize_t size = divert_recvfrom(descriptor, NULL, 0, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
   errno = code;
   return size > 0 ? (int)size : 0;
