@@ -7,7 +7,7 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-evaluator fuzz format check install uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator bench-preload fuzz format check install install-library uninstall clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -31,6 +31,10 @@ bench: setup ## Diverted against undiverted traffic and NFQUEUE, in some three m
 
 bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, replay; half a minute
 	$(SWIFT) run -c release EvaluatorBench
+
+bench-preload: setup ## What programs without divert sockets pay under `divert exec`, by kind of call
+	$(SWIFT) build -c release --product divert-preload
+	$(SWIFT) run -c release PreloadBench
 
 fuzz: SECONDS ?= 600
 fuzz: ## Feeds every parser of outside bytes with nonsense, for SECONDS (600) each
@@ -59,6 +63,9 @@ install: ## Installs programs, libraries, systemd unit, completions and manual b
 	  .build/release/$$program --generate-completion-script bash > $(BASH_COMPLETIONS)/$$program && \
 	  .build/release/$$program --generate-completion-script zsh > $(ZSH_COMPLETIONS)/_$$program || exit 1; \
 	done
+	$(MAKE) install-library
+
+install-library: ## Of these the library for C programs only, which needs no Swift
 	scripts/build-library .build/library
 	install -d $(DESTDIR)$(PREFIX)/include/netinet $(DESTDIR)$(PREFIX)/lib/pkgconfig $(MAN)/man3
 	install -m 644 Sources/libdivert/core/include/divert.h $(DESTDIR)$(PREFIX)/include
@@ -68,6 +75,7 @@ install: ## Installs programs, libraries, systemd unit, completions and manual b
 	ln -sf libdivert.so.1 $(DESTDIR)$(PREFIX)/lib/libdivert.so
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/libdivert.pc > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libdivert.pc
 	install -m 644 docs/man/*.3 $(MAN)/man3
+	[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 uninstall: ## Takes the installation back
 	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \

@@ -118,6 +118,7 @@ let package = Package(
         "Firewall", "Packets", "Captures", "Kernel", "Namespaces", "DivertTool", "AllocationCounter",
       ],
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
+    .executableTarget(name: "PreloadBench", path: "Benchmarks/PreloadBench"),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(
       name: "TestSupport",

@@ -36,7 +36,7 @@ struct ExecCommand: ParsableCommand {
       // A program that finds no divertd says something else than what is wrong.
       _ = try ControlConnection(path: ControlConnection.path)
       try Self.preload(try Self.library())
-      try Self.become(program.path, words)
+      try Self.become(program, words)
     } catch {
       complain("divert exec: \(error)")
       throw ExitCode(status(for: error, name))
@@ -76,11 +76,12 @@ struct ExecCommand: ParsableCommand {
     _ = try retrying("set LD_PRELOAD") { unsafe setenv("LD_PRELOAD", library + others, 1) }
   }
 
-  private static func become(_ path: String, _ words: [String]) throws(SystemError) {
-    var code = execute(path, words)
+  private static func become(_ program: ProgramFile, _ words: [String]) throws(SystemError) {
+    var code = execute(program.path, words)
     // A script without a first line that says what runs it is the shell's, as execvp(3) has it.
-    if code == ENOEXEC { code = execute("/bin/sh", ["/bin/sh", path] + words.dropFirst()) }
-    throw SystemError(words[0], code: code)
+    if code == ENOEXEC { code = execute("/bin/sh", ["/bin/sh", program.path] + words.dropFirst()) }
+    // The script is there; it is the other file that the kernel speaks of.
+    throw SystemError(words[0], code: code, advice: program.interpreter.map { "it is a script for \($0)" })
   }
 
   /// - Returns: Why it did not.

@@ -10,6 +10,7 @@ struct ProgramFile {
   ///
   /// - Throws: `ENOENT`, or `EACCES` where there is such a file, but none that can be executed.
   init(_ name: String) throws(SystemError) {
+    guard !name.isEmpty else { throw SystemError(name, code: ENOENT) }
     let path = unsafe getenv("PATH").map { unsafe String(cString: $0) } ?? "/usr/bin:/bin"
     let candidates =
       name.contains("/")
@@ -33,15 +34,25 @@ struct ProgramFile {
     throw SystemError(name, code: code)
   }
 
-  /// Why a library cannot be loaded into it, and what to do; nil if it can.
-  func obstacle() throws(SystemError) -> String? {
+  /// What a script's first line names, taken as it stands: nobody looks in PATH for it.
+  private init(interpreter path: String) { self.path = path }
+
+  /// Why a library cannot be loaded into it, and what to do; nil if it can, or if nothing can start it: `exec` tells
+  /// that better.
+  ///
+  /// - Parameter scripts: How many scripts may still run each other, as execve(2) has it.
+  func obstacle(scripts: Int = 5) throws(SystemError) -> String? {
+    let file = Descriptor(
+      owning: try retrying("read \(path)") { unsafe open(path, O_RDONLY | O_CLOEXEC) })
+    if let interpreter = Self.scriptInterpreter(file) {
+      guard scripts > 0, unsafe access(interpreter, X_OK) == 0 else { return nil }
+      return try ProgramFile(interpreter: interpreter).obstacle(scripts: scripts - 1)
+    }
+    // Of scripts the kernel takes no notice of these bits.
     if isRaisingPrivilege {
       return "it is set-user-ID (or alike), and the loader loads nothing of ours into such programs; "
         + "run a copy without that bit, as root"
     }
-    let file = Descriptor(
-      owning: try retrying("read \(path)") { unsafe open(path, O_RDONLY | O_CLOEXEC) })
-    if let interpreter = Self.scriptInterpreter(file) { return try ProgramFile(interpreter).obstacle() }
     guard let image = ProgramImage(file) else { return nil }
     if !image.isOfThisMachine { return "it is built for another machine than `divert`" }
     if image.isGo {
@@ -67,6 +78,12 @@ struct ProgramFile {
     if status.st_mode & S_ISGID != 0, status.st_gid != getgid() { return true }
     let hasCapabilities = unsafe getxattr(path, "security.capability", nil, 0) > 0
     return geteuid() != 0 && hasCapabilities
+  }
+
+  /// What runs it, if it is a script.
+  var interpreter: String? {
+    let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    return number < 0 ? nil : Self.scriptInterpreter(Descriptor(owning: number))
   }
 
   private static func scriptInterpreter(_ file: borrowing Descriptor) -> String? {
@@ -111,7 +128,8 @@ private struct ProgramImage {
     let names = Self.number(sections[namesIndex], 24, 8)
     let wanted = Array(".go.buildinfo".utf8) + [0]
     isGo = sections.contains {
-      read(file, at: names + Self.number($0, 0, 4), count: wanted.count) == wanted
+      // What a damaged file says may be anything.
+      read(file, at: names &+ Self.number($0, 0, 4), count: wanted.count) == wanted
     }
   }
 
@@ -137,9 +155,12 @@ private struct ProgramImage {
 
 /// Bytes of a file; fewer where it ends.
 private func read(_ file: borrowing Descriptor, at offset: Int, count: Int) -> [UInt8] {
-  guard offset >= 0, count >= 0 else { return [] }
-  var buffer = [UInt8](repeating: 0, count: count)
   let number = file.number
+  var status = stat()
+  guard unsafe fstat(number, &status) == 0, (0..<Int(status.st_size)).contains(offset), count > 0 else {
+    return []
+  }
+  var buffer = [UInt8](repeating: 0, count: min(count, Int(status.st_size) - offset))
   let result = unsafe buffer.withUnsafeMutableBytes {
     unsafe pread(number, $0.baseAddress, $0.count, off_t(offset))
   }

@@ -30,6 +30,8 @@ void pass(int s, int count);
 int waits(const char *how, int port, int count);
 int lives(const char *how, int port, int count);
 int errors(int port);
+int details(int port);
+int outlives(int port);
 int xdp(void);
 int daq(const char *path, int port, int count);
 

@@ -1,6 +1,7 @@
 // Every call that goes wrong, a line for each: what, and the name of its errno.
 #include "client.h"
 
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -78,6 +79,7 @@ static void sending(int s) {
       {"longer than it is, incoming", 28, 4, 29, AF_INET, 1, "em0"},
       {"IPv6 longer than it is", 48, 6, 9, AF_INET, 0, ""},
       {"too long", 65536, 4, 100, AF_INET, 0, ""},
+      {"longer than a link takes", 65522, 4, 100, AF_INET, 0, ""},
       {"too long, incoming", 65536, 4, 100, AF_INET, 1, "em0"},
       {"no such address", 28, 4, 28, AF_INET, 0xc0000209, ""},
       {"no such interface, no such address", 28, 4, 28, AF_INET, 0xc0000209, "em9"},
@@ -127,6 +129,30 @@ static void sending_by_routes(int s) {
     memcpy(packet + 16, &destination, 4);
     tell(rows[i].what, sendto(s, packet, rows[i].size, 0, (struct sockaddr *)&to, sizeof to));
   }
+}
+
+// Two threads, of which one writes what a rule denies: the other one is not told so.
+static int written_by_both;
+
+static void *write_denied(void *packet) {
+  struct sockaddr_in to = address(AF_INET, 0, 0, "");
+  for (int i = 0; i < 2000; i++) sendto(written_by_both, packet, 28, 0, (struct sockaddr *)&to, sizeof to);
+  return NULL;
+}
+
+static void sending_beside_another(int s) {
+  uint8_t packet[28] = {0x45, [3] = 28, [8] = 64, [9] = 17, [12] = 192, 0, 2, 2, 192, 0, 2, 1}, denied[28];
+  struct sockaddr_in to = address(AF_INET, 0, 0, "");
+  int told = 0;
+  pthread_t thread;
+  memcpy(denied, packet, sizeof denied);
+  denied[19] = 77;
+  written_by_both = s;
+  pthread_create(&thread, NULL, write_denied, denied);
+  for (int i = 0; i < 2000; i++) told += sendto(s, packet, 28, 0, (struct sockaddr *)&to, sizeof to) != 28;
+  pthread_join(thread, NULL);
+  printf("refused beside another thread: %d\n", told);
+  tell("denied, alone again", sendto(s, denied, sizeof denied, 0, (struct sockaddr *)&to, sizeof to));
 }
 
 static void option(int s, const char *name, int level, int option, int value) {
@@ -180,6 +206,7 @@ int errors(int port) {
   without_address(s);
   sending(s);
   sending_by_routes(s);
+  sending_beside_another(s);
   options(s);
   if (setuid(65534) != 0) fail("setuid");
   tell("socket without privilege", open_divert(0));

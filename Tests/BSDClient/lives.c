@@ -5,10 +5,13 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <pthread.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -90,6 +93,29 @@ static void lock_up(void) {
   expect(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0, "seccomp");
 }
 
+static void interrupt(int signal) { (void)signal; }
+
+// recvfrom goes on after a signal if it is to (SA_RESTART), waiting for more than one socket never does.
+static void interrupted(int s) {
+  struct sigaction action = {.sa_handler = interrupt};
+  struct itimerval often = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+  struct pollfd p = {.fd = s, .events = POLLIN};
+  struct timeval little = {0, 200000}, for_ever = {0, 0};
+  uint8_t byte;
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &often, NULL);
+  expect(recv(s, &byte, 1, 0) == -1 && errno == EINTR, "EINTR");
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGALRM, &action, NULL);
+  expect(poll(&p, 1, 10000) == -1 && errno == EINTR, "EINTR of poll");
+  setitimer(ITIMER_REAL, &never, NULL);
+  setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &little, sizeof little);
+  expect(recv(s, &byte, 1, 0) == -1 && errno == EAGAIN, "SO_RCVTIMEO");
+  setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &for_ever, sizeof for_ever);
+  struct itimerval once = {{0, 0}, {0, 20000}};
+  setitimer(ITIMER_REAL, &once, NULL); // while pass() waits, or before
+}
+
 static void *wait_for_ever(void *socket) {
   char byte;
   recv(*(int *)socket, &byte, 1, 0);
@@ -118,6 +144,34 @@ static void become_another(int s, int count) {
   snprintf(protocol, sizeof protocol, "%d", number);
   execl("/proc/self/exe", "client", protocol, "inherited", fd, n, NULL);
   fail("exec");
+}
+
+// A child by posix_spawn, or vfork and exec, that finds the socket under the number 0.
+static int become_parent(int s, int count, int spawns) {
+  char n[12], protocol[12];
+  snprintf(n, sizeof n, "%d", count);
+  snprintf(protocol, sizeof protocol, "%d", number);
+  char *words[] = {"client", protocol, "inherited", "0", n, NULL};
+  pid_t child;
+  int status;
+  if (spawns) {
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, s, 0);
+    posix_spawn_file_actions_addclose(&actions, s);
+    expect(posix_spawn(&child, "/proc/self/exe", &actions, NULL, words, environ) == 0, "posix_spawn");
+  } else if ((child = vfork()) == 0) {
+    dup2(s, 0);
+    close(s);
+    execv("/proc/self/exe", words);
+    _exit(1);
+  }
+  // What the child did to its numbers, in the same memory perhaps, is not done to ours.
+  char byte;
+  expect(recv(s, &byte, 0, MSG_DONTWAIT | MSG_PEEK) == 0 || errno == EAGAIN, "the parent's socket");
+  close(s);
+  expect(waitpid(child, &status, 0) == child && status == 0, "child");
+  return 0;
 }
 
 int lives(const char *how, int port, int count) {
@@ -152,6 +206,9 @@ int lives(const char *how, int port, int count) {
   if (!strcmp(how, "setuid-after")) leave_privilege();
   if (!strcmp(how, "chroot-after")) enter_jail();
   if (!strcmp(how, "exec-after")) become_another(s, count);
+  if (!strcmp(how, "spawn")) return become_parent(s, count, 1);
+  if (!strcmp(how, "vfork")) return become_parent(s, count, 0);
+  if (!strcmp(how, "interrupted")) interrupted(s);
   if (!strcmp(how, "handed-over")) s = handed_over(s);
   if (!strcmp(how, "moved")) s = moved(s);
   if (!strcmp(how, "daemon")) {

@@ -1,4 +1,4 @@
-// client NUMBER pass|drop|answer|inject|errors|xdp|daq|WAIT|LIFE PORT [COUNT]: see the files beside this one.
+// client NUMBER pass|drop|answer|inject|errors|details|outlives|xdp|daq|WAIT|LIFE PORT [COUNT]: see the files beside this one.
 #include "client.h"
 
 int number;
@@ -105,6 +105,8 @@ int main(int n, char **w) {
   int port = atoi(w[3]), count = n > 4 ? atoi(w[4]) : 1;
   alarm(20);
   if (!strcmp(what, "errors")) return errors(port);
+  if (!strcmp(what, "details")) return details(port);
+  if (!strcmp(what, "outlives")) return outlives(port);
   if (!strcmp(what, "inject")) return inject();
   if (!strcmp(what, "xdp")) return xdp();
   if (!strcmp(what, "daq")) return daq(w[1], port, count);

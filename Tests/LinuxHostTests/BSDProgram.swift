@@ -34,8 +34,14 @@ struct BSDProgram {
   ///   to complain of is a line, too.
   func ping(_ count: Int) throws -> (answered: Int, lines: [String], status: Int32) {
     let answered = try host.ping("192.0.2.2", count: count)
+    let (lines, status) = end()
+    return (answered, lines, status)
+  }
+
+  /// Waits for its end.
+  func end() -> (lines: [String], status: Int32) {
     let result = process.result()
-    return (answered, (result.output + result.errors).split(separator: "\n").map(String.init), result.status)
+    return ((result.output + result.errors).split(separator: "\n").map(String.init), result.status)
   }
 }
 

@@ -79,7 +79,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "select", "poll", "epoll", "non-blocking", "threads", "fork", "peek", "read", "batch", "timed-batch",
+    "select", "poll", "epoll", "edge", "other-names", "non-blocking", "threads", "fork", "peek", "read",
+    "batch", "timed-batch",
   ]) func `ways to wait and to read`(_ way: String) throws {
     let result = try BSDProgram(client: 254, way, count: 5, in: host).ping(5)
     #expect(result.answered == 5 && result.status == 0, "\(result.lines)")
@@ -89,7 +90,7 @@ import Testing
   @Test(arguments: [
     "closed-zero", "few-descriptors", "chroot-first", "chroot-between", "chroot-after", "setuid-between",
     "setuid-after", "alone-between", "exec-after", "handed-over", "moved", "daemon", "cancelled", "seccomp",
-    "signal", "early",
+    "signal", "early", "spawn", "vfork", "interrupted",
   ]) func `what happens to a socket and its program`(_ life: String) throws {
     for number in [258, 44] {
       let result = try BSDProgram(client: number, life, count: 2, in: host).ping(2)
@@ -97,6 +98,87 @@ import Testing
       let lines = result.lines.filter { $0 != "ready" }
       #expect(lines == ["in em0 100 84", "in em0 100 84"])
     }
+  }
+
+  /// The packet comes in a frame that is padded, as on Ethernet the smallest ones are: no call speaks of that.
+  @Test func `every detail of reading`() throws {
+    let program = try BSDProgram(client: 258, "details", count: 1, in: host)
+    let frame = """
+      import socket
+      s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW); s.bind(("vethA", 0))
+      packet = "4500001c000100004001f6dcc0000201c00002020800f7fd00010001"
+      s.send(bytes.fromhex("ffffffffffff" "020000000001" "0800" + packet + "00" * 18))
+      """
+    try host.a.run("python3", "-c", frame)
+    let (lines, status) = program.end()
+    #expect(status == 0)
+    let expected = Self.details.split(separator: "\n").map(String.init)
+    for (line, wanted) in zip(lines, expected) { #expect(line == wanted) }
+    #expect(lines.count == expected.count)
+  }
+
+  private static let details = """
+    FIONREAD without a packet: 0
+    SIOCATMARK: 0
+    FIONBIO: 0
+    recv: EAGAIN
+    FIONBIO off: 0
+    read of nothing, nothing there: 0
+    readv of nothing, nothing there: 0
+    readv of too many: EINVAL
+    recvmmsg of none: 0
+    recvmmsg within no time at all: EINVAL
+    lseek: ESPIPE
+    TCGETS: ENOTTY
+    FIONREAD: 28
+    read of nothing: 0
+    recv of nothing, looking: 0
+    MSG_TRUNC: 28
+    a short buffer: 5
+    address in 0 bytes: 16, written 0
+    address in 4 bytes: 16, written 4
+    address in 16 bytes: 16, written 16
+    address in 128 bytes: 16, written 16
+    no address, but a size: 28
+    no address: 28
+    0 pieces of a byte: 0 cut
+    1 pieces of a byte: 1 cut
+    27 pieces of a byte: 27 cut
+    28 pieces of a byte: 28
+    29 pieces of a byte: 28
+    1022 pieces of a byte: 28
+    1023 pieces of a byte: 28
+    1024 pieces of a byte: 28
+    10 pieces of a byte: 28 cut
+    taken: 28
+    sent in pieces of a byte: 28
+    sent in as many pieces as there may be: 28
+    taken again: EAGAIN
+    """
+
+  @Test func `a program outlives divertd`() throws {
+    let daemon = try RunningDaemon(in: host.c)
+    let words = [BSDProgram.client, "258", "outlives", "2000"]
+    let program = try host.c.start(
+      [Programs.path("divert"), "exec", "--"] + words, environment: daemon.environment)
+    #expect(try program.line() == "ready")
+    daemon.process.signal(SIGTERM)
+    daemon.process.result()
+    var lines: [String] = []
+    repeat { lines.append(try program.line()) } while lines.last != "ready"
+    let next = try RunningDaemon(in: host.c, socket: daemon.socket)
+    let result = program.result()
+    #expect(result.status == 0)
+    lines += result.output.split(separator: "\n").map(String.init)
+    #expect(
+      lines == [
+        "poll: 1", "FIONREAD: 0", "recv: ENETDOWN", "poll again: 0", "sendto: ENETDOWN",
+        "bind without divertd: ENETDOWN",
+        "socket without divertd: EPROTONOSUPPORT", "ready", "sendto after a restart: ENETDOWN",
+        "bind of an old socket: ENETDOWN", "bind of an old one that was bound: ENETDOWN",
+        "bind of a new one: 0", "sendto by a new one: 28",
+      ])
+    withExtendedLifetime(next) {}
   }
 
   @Test func `no memory is allocated to read and write`() throws {
@@ -159,6 +241,7 @@ import Testing
     longer than it is, incoming: ok
     IPv6 longer than it is: EINVAL
     too long: EMSGSIZE
+    longer than a link takes: EMSGSIZE
     too long, incoming: EMSGSIZE
     no such address: EADDRNOTAVAIL
     no such interface, no such address: EADDRNOTAVAIL
@@ -173,6 +256,8 @@ import Testing
     denied by a rule: EACCES
     larger than the route takes: EMSGSIZE
     a neighbour: ok
+    refused beside another thread: 0
+    denied, alone again: EACCES
     SO_TYPE: 3
     SO_DOMAIN: \(number == 44 ? 44 : 2)
     SO_PROTOCOL: \(number == 44 ? 0 : number)
@@ -214,6 +299,19 @@ import Testing
     getsockname: ok
     name: 2 00000000 \(port)
     """
+  }
+
+  /// Each of them is one that an incoming packet may be written back by.
+  @Test func `a host with many addresses`() throws {
+    let program = """
+      import socket, subprocess
+      lines = "".join("addr add 198.18.0.%d/32 dev em0\\n" % i for i in range(1, 201))
+      subprocess.run(["ip", "-batch", "-"], input=lines.encode(), check=True)
+      s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 254)
+      packet = bytes.fromhex("4500001c000100004001f6dcc0000201c00002020800f7fd00010001")
+      print([s.sendto(packet, ("198.18.0.%d" % i, 0)) for i in (1, 64, 65, 128, 200)])
+      """
+    #expect(try host.divertExec(["python3", "-c", program]).output == "[28, 28, 28, 28, 28]\n")
   }
 
   @Test func `ports below 1024 are the superuser's`() throws {

@@ -65,6 +65,56 @@ import Testing
     }
   }
 
+  @Test(arguments: ["c99", "c11", "gnu17", "c++98", "c++17"])
+  func `the header by itself, in any C and C++`(_ standard: String) throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try "#include <divert.h>\nint main() { return divert_is_socket(IPPROTO_DIVERT); }\n".write(
+      toFile: "\(directory)/header", atomically: true, encoding: .utf8)
+    let language = standard.contains("++") ? "c++" : "c"
+    try host.b.run([
+      "sh", "-c", #"cc=cc; command -v cc >/dev/null || cc=clang; exec $cc "$@""#, "sh", "-std=\(standard)",
+      "-Wall",
+      "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I\(root)/Sources/libdivert/core/include", "-x",
+      language, "\(directory)/header",
+    ])
+  }
+
+  @Test func `what the libraries export`() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    let header = try readPage("Sources/libdivert/core/include/divert.h")
+    let declared = header.matches(of: #/\b(divert_\w+)\(/#).map { String($0.output.1) }
+    #expect(declared.count == 13)
+    for options in ["-D \(directory)/libdivert.so.1", "-g \(directory)/libdivert.a"] {
+      let names = try host.b.run("sh", "-c", "nm --defined-only \(options) | awk 'NF == 3 { print $3 }'")
+        .output
+      #expect(names.split(separator: "\n").map(String.init).sorted() == declared.sorted())
+    }
+    let dynamic = try host.b.run("readelf", "-d", "\(directory)/libdivert.so.1").output
+    #expect(dynamic.contains("soname: [libdivert.so.1]"))
+    #expect(dynamic.matches(of: #/\(NEEDED\)/#).count == 1, "nothing but the C library: \(dynamic)")
+  }
+
+  /// The manual page's last line.
+  @Test(.enabled(if: hasPackageConfiguration, "needs pkg-config"))
+  func `as it is installed, by pkg-config`() throws {
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    try host.b.run(
+      "make", "-s", "-C", root, "install-library", "DESTDIR=\(directory)/root", "PREFIX=/opt/divert")
+    try example().write(toFile: "\(directory)/pass.c", atomically: true, encoding: .utf8)
+    let place = "\(directory)/root/opt/divert"
+    let environment = [
+      "PKG_CONFIG_SYSROOT_DIR": "\(directory)/root", "PKG_CONFIG_PATH": "\(place)/lib/pkgconfig",
+    ]
+    let compile = "cc=cc; command -v cc >/dev/null || cc=clang; cd \(directory) && "
+    for (name, options) in [("shared", "-Wl,-rpath,\(place)/lib"), ("static", "-static")] {
+      try host.b.run(
+        ["sh", "-c", compile + "$cc -o \(name) pass.c $(pkg-config --cflags --libs libdivert) \(options)"],
+        environment: environment)
+      try expectPassing("\(directory)/\(name)")
+    }
+    #expect(FileManager.default.fileExists(atPath: "\(place)/share/man/man3/divert.3"))
+  }
+
   @Test func `a BSD program that is linked with the preload library needs no divert exec`() throws {
     defer { try? FileManager.default.removeItem(atPath: directory) }
     let source = try example().replacing("divert_", with: "").replacing(
@@ -133,3 +183,5 @@ import Testing
     #expect(counted == "1 in 2 out 1 refused 1 bad 1 is 1 0")
   }
 }
+
+private let hasPackageConfiguration = access("/usr/bin/pkg-config", X_OK) == 0

@@ -16,6 +16,7 @@ import Testing
       let result = try host.divertExec(words, expecting: nil)
       #expect(result.status == status && result.errors.contains(saying), "\(words): \(result)")
     }
+    #expect(try host.divertExec([""], expecting: nil).status == 127)
     let socket = ["DIVERT_SOCKET": "/tmp/nowhere-\(getpid())"]
     let alone = try host.b.run(
       [Programs.path("divert"), "exec", "--", "true"], environment: socket, expecting: 69)
@@ -35,9 +36,11 @@ import Testing
     try image(sections: [".text"], loader: "/lib/ld-musl-x86_64.so.1", to: "\(directory)/musl")
     try image(sections: [], loader: nil, bits: 1, to: "\(directory)/old")
     try script("#!\(directory)/static -x\n", to: "\(directory)/script")
+    try damagedImage(to: "\(directory)/damaged")
     for (name, saying) in [
       ("raising", "set-user-ID"), ("go", "Go program"), ("static", "linked statically"), ("musl", "musl"),
       ("old", "another machine"), ("script", "linked statically"),
+      ("damaged", "linked statically"),
     ] {
       let result = try host.divertExec(["\(directory)/\(name)"], expecting: nil)
       #expect(result.status == 69, "\(name): \(result)")
@@ -47,8 +50,42 @@ import Testing
     #expect(try host.divertExec(["\(directory)/plain"], expecting: nil).status == 4)
   }
 
+  /// Scripts whose first line leads nowhere: what the kernel says, and of which file.
+  @Test func `scripts`() throws {
+    let host = try LinuxScenario()
+    let directory = FileManager.default.temporaryDirectory.appending(path: "exec-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    for (line, status, saying): (String, Int32, String) in [
+      ("/usr/bin/env python3\nimport sys; print('yes', file=sys.stderr)", 0, "yes"),
+      ("/no/such/shell -x", 127, "script for /no/such/shell"),
+      ("\(directory)/script", 126, "symbolic links"), (directory, 126, "Permission denied"),
+      ("/bin/sh\necho no >&2; exit 3", 3, "no"),
+    ] {
+      try script("#!\(line)\n", to: "\(directory)/script")
+      // Of a script Linux takes no notice of that bit, nor do we.
+      try host.b.run("chown", "nobody", "\(directory)/script")
+      try host.b.run("chmod", "4755", "\(directory)/script")
+      let result = try host.divertExec(["\(directory)/script"], expecting: nil)
+      #expect(result.status == status && result.errors.contains(saying), "\(line): \(result)")
+    }
+  }
+
   private func script(_ text: String, to path: String) throws {
     try text.write(toFile: path, atomically: true, encoding: .utf8)
+    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+  }
+
+  /// One whose header and first section say the greatest numbers there are.
+  private func damagedImage(to path: String) throws {
+    try image(sections: [".text"], loader: nil, to: path)
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    bytes.replaceSubrange(32..<40, with: [0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])  // program headers at
+    bytes.replaceSubrange(56..<58, with: [0xff, 0xff])  // how many
+    let (section, names) = (bytes.count - 128, bytes.count - 64)
+    bytes.replaceSubrange(section..<section + 4, with: [0xff, 0xff, 0xff, 0xff])  // its name at
+    bytes.replaceSubrange(names + 24..<names + 32, with: [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])
+    try bytes.write(to: URL(fileURLWithPath: path))
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
   }
 

@@ -87,6 +87,39 @@ import Testing
     #expect(result.answered == 3 && result.status == 0 && result.lines == ["84", "84", "84"], "\(result)")
   }
 
+  /// The kernel knows when the last one is closed; a program that has no idea of divert sockets may hold it.
+  @Test func `Python: a copy in a program without the library keeps the port`() throws {
+    let program = """
+      import os, socket, subprocess
+      def bind():
+          s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 254)
+          try: s.bind(("0.0.0.0", 2001))
+          except OSError as error: print(os.strerror(error.errno))
+          else: print("bound")
+          return s
+      s = bind()
+      bare = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+      holder = subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=bare, pass_fds=[s.fileno()])
+      s.close()
+      bind().close()
+      holder.communicate()
+      ours, theirs = socket.socketpair()
+      wait = "import socket; s = socket.socket(fileno=0); print(socket.recv_fds(s, 1, 1)[0], flush=True); s.recv(1)"
+      holder = subprocess.Popen(["python3", "-c", wait], stdin=theirs, stdout=subprocess.PIPE, env=bare)
+      s = bind()
+      socket.send_fds(ours, [b"x"], [s.fileno()])
+      s.close()
+      holder.stdout.readline()
+      bind().close()
+      ours.send(b"y")
+      holder.wait()
+      bind()
+      """
+    let lines = try host.divertExec(["python3", "-c", program]).output.split(separator: "\n")
+    #expect(
+      lines == ["bound", "Address already in use", "bound", "Address already in use", "bound"], "\(lines)")
+  }
+
   @Test func `Perl`() throws {
     let program = """
       use Socket; $| = 1;

@@ -68,6 +68,12 @@ union rights {
   char bytes[CMSG_SPACE(sizeof(int))];
 };
 
+// divertd has ended, or ends just now.
+static int ended(void) {
+  if (errno == EPIPE || errno == ECONNRESET) errno = EPROTONOSUPPORT;
+  return -1;
+}
+
 static int send_question(int connection, const uint8_t *question, size_t size, int descriptor) {
   struct iovec vector = {.iov_base = (void *)question, .iov_len = size};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
@@ -79,7 +85,7 @@ static int send_question(int connection, const uint8_t *question, size_t size, i
     message.msg_controllen = sizeof rights;
   }
   // So short a message goes whole, or not at all.
-  return kernel(sendmsg, connection, &message, MSG_NOSIGNAL) == (long)size ? 0 : -1;
+  return kernel(sendmsg, connection, &message, MSG_NOSIGNAL) == (long)size ? 0 : ended();
 }
 
 // Reads exactly so many bytes; a descriptor that comes along replaces *descriptor.
@@ -90,8 +96,8 @@ static int receive(int connection, uint8_t *bytes, size_t size, int *descriptor)
     struct msghdr message = {
         .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = sizeof rights};
     long count = kernel(recvmsg, connection, &message, MSG_CMSG_CLOEXEC);
-    if (count == 0) errno = EPROTONOSUPPORT; // divertd has ended meanwhile
-    if (count <= 0) return -1;
+    if (count == 0) errno = ECONNRESET;
+    if (count <= 0) return ended();
     if (message.msg_flags & MSG_CTRUNC) {
       errno = EMFILE; // the kernel found no number for the descriptor
       return -1;

@@ -1,5 +1,6 @@
 #pragma once
 // Where the kernel's hooks count what a socket writes (docs/control-messages.md, `counts`).
+#include <stdbool.h>
 #include <stdint.h>
 
 #pragma GCC visibility push(hidden) // programs have functions of such names, too
@@ -29,6 +30,16 @@ void counts_map(int memory, uint16_t slot);
 
 // What is counted since; zeros where nothing is mapped, as in a program that has the socket from another one.
 struct counts counts_read(uint16_t slot);
+
+// A write under way, to be judged by what is counted meanwhile. The hooks count by socket: what they have counted is this
+// write's if nobody else wrote by the socket between begin and end, in this process or one that shares it by fork.
+struct counts_write {
+  uint64_t turn;
+  struct counts before;
+};
+
+struct counts_write counts_begin(uint16_t slot);
+bool counts_end(uint16_t slot, const struct counts_write *write);
 
 // Why the kernel dropped a frame in between: an errno, 0 if nothing tells.
 int counts_reason(const struct counts *before, const struct counts *after);

@@ -42,6 +42,12 @@ void descriptor_forget(int descriptor) {
   if (descriptor >= 0 && descriptor < descriptor_count) change((unsigned)descriptor, descriptor_unknown);
 }
 
+void descriptor_set_other(int descriptor) {
+  if (descriptor < 0 || descriptor >= descriptor_count) return;
+  uint64_t entry = atomic_load_explicit(&descriptors[descriptor], memory_order_relaxed);
+  if (descriptor_state(entry) != descriptor_other) change((unsigned)descriptor, descriptor_other);
+}
+
 // Of a single number everything is to be known, of a range what has been used.
 static unsigned end_of(unsigned first, unsigned last) {
   unsigned count = first == last ? descriptor_count : atomic_load_explicit(&kept, memory_order_relaxed);

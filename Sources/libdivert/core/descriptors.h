@@ -33,6 +33,11 @@ static inline enum descriptor_state descriptor_state(uint64_t entry) {
   return entry & ((1 << descriptor_state_bits) - 1);
 }
 
+static inline bool descriptor_is_known_other(int descriptor) {
+  return (unsigned)descriptor < descriptor_count &&
+         descriptor_state(atomic_load_explicit(&descriptors[descriptor], memory_order_acquire)) == descriptor_other;
+}
+
 bool descriptor_ask_kernel(int descriptor, uint16_t *slot);
 
 // Whether it is a divert socket, and where its packets are counted.
@@ -46,8 +51,9 @@ static inline bool descriptor_is_divert(int descriptor, uint16_t *slot) {
   return descriptor_ask_kernel(descriptor, slot);
 }
 
-// The number stands for something new.
+// The number stands for something new, or for something new that is no divert socket.
 void descriptor_forget(int descriptor);
+void descriptor_set_other(int descriptor);
 
 // Around whatever may end a number: nothing is kept until it is over.
 void descriptors_begin_close(unsigned first, unsigned last);

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "interfaces.h"
 
 #include <net/if.h>
@@ -5,6 +6,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -68,9 +70,9 @@ static void keep(enum question question, uint64_t key, struct answer answer) {
 // MARK: Questions
 
 // The first address of an interface, or whose interface an address is: addresses may carry labels (`eth0:1`).
-static bool find_address(int socket, const char *name, uint32_t address, struct ifreq *found) {
-  struct ifreq all[128];
-  struct ifconf table = {.ifc_len = sizeof all, .ifc_req = all};
+static bool find_in_table(int socket, struct ifreq *all, int size, const char *name, uint32_t address,
+                          struct ifreq *found) {
+  struct ifconf table = {.ifc_len = size, .ifc_req = all};
   if (ask(socket, SIOCGIFCONF, &table) != 0) return false;
   for (int i = 0; i < table.ifc_len / (int)sizeof *all; i++) {
     all[i].ifr_name[strcspn(all[i].ifr_name, ":")] = 0;
@@ -80,6 +82,20 @@ static bool find_address(int socket, const char *name, uint32_t address, struct 
     return true;
   }
   return false;
+}
+
+// On the stack where the host has no more than some dozens of addresses, else on pages of its own, not by malloc.
+static bool find_address(int socket, const char *name, uint32_t address, struct ifreq *found) {
+  struct ifreq few[64];
+  struct ifconf table = {0};
+  if (ask(socket, SIOCGIFCONF, &table) != 0) return false; // tells the size that it would have
+  if (table.ifc_len <= (int)sizeof few) return find_in_table(socket, few, sizeof few, name, address, found);
+  int size = table.ifc_len + (int)sizeof few; // some may have come meanwhile
+  void *all = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (all == MAP_FAILED) return false;
+  bool is_found = find_in_table(socket, all, size, name, address, found);
+  munmap(all, (size_t)size);
+  return is_found;
 }
 
 struct interface interface_at(int socket, uint32_t index) {

@@ -34,7 +34,7 @@ int mark_attach(int socket, struct mark mark) {
 }
 
 bool mark_read(int descriptor, struct mark *mark) {
-  struct sock_filter filter[filter_length];
+  struct sock_filter filter[filter_length] = {{0}};
   socklen_t length = filter_length;
   // Not by way of getsockopt(): this library may be the one that answers that.
   if (syscall(SYS_getsockopt, descriptor, SOL_SOCKET, SO_GET_FILTER, filter, &length) != 0) return false;

@@ -26,7 +26,7 @@ static size_t room_in(const struct iovec *vector, size_t count) {
 
 static void lay_out(struct pieces *pieces, struct iovec *vector, const struct msghdr *message) {
   vector[0] = (struct iovec){pieces->header, sizeof pieces->header};
-  memcpy(vector + 1, message->msg_iov, message->msg_iovlen * sizeof *vector);
+  for (size_t i = 0; i < message->msg_iovlen; i++) vector[1 + i] = message->msg_iov[i];
   vector[message->msg_iovlen + 1] = (struct iovec){pieces->rest, sizeof pieces->rest};
   pieces->room = room_in(message->msg_iov, message->msg_iovlen);
 }
@@ -35,7 +35,7 @@ size_t copy_start(uint8_t *start, size_t size, const struct iovec *vector, size_
   size_t copied = 0;
   for (size_t i = 0; i < count && copied < size; i++) {
     size_t part = vector[i].iov_len < size - copied ? vector[i].iov_len : size - copied;
-    memcpy(start + copied, vector[i].iov_base, part);
+    if (part > 0) memcpy(start + copied, vector[i].iov_base, part); // of nothing the address may be NULL
     copied += part;
   }
   return copied;
@@ -58,12 +58,40 @@ static ssize_t tell(int socket, struct msghdr *message, const struct pieces *pie
   return (ssize_t)(length > pieces->room && !(flags & MSG_TRUNC) ? pieces->room : length);
 }
 
+static void scatter(const uint8_t *bytes, size_t size, const struct iovec *vector, size_t count) {
+  for (size_t i = 0; i < count && size > 0; i++) {
+    size_t part = vector[i].iov_len < size ? vector[i].iov_len : size;
+    if (part > 0) memcpy(vector[i].iov_base, bytes, part);
+    bytes += part;
+    size -= part;
+  }
+}
+
+// Into more pieces than the kernel takes beside ours. Apart, for the stack that it needs.
+__attribute__((noinline)) static ssize_t receive_scattered(int socket, struct msghdr *message, int flags) {
+  uint8_t packet[frame_longest_packet];
+  size_t room = room_in(message->msg_iov, message->msg_iovlen);
+  struct iovec whole = {packet, room < sizeof packet ? room : sizeof packet};
+  struct msghdr gathered = *message;
+  gathered.msg_iov = &whole;
+  gathered.msg_iovlen = 1;
+  ssize_t length = divert_recvmsg(socket, &gathered, flags);
+  if (length < 0) return -1;
+  scatter(packet, (size_t)length < whole.iov_len ? (size_t)length : whole.iov_len, message->msg_iov,
+          message->msg_iovlen);
+  gathered.msg_iov = message->msg_iov;
+  gathered.msg_iovlen = message->msg_iovlen;
+  *message = gathered;
+  return length;
+}
+
 ssize_t divert_recvmsg(int socket, struct msghdr *message, int flags) {
   if (flags & MSG_ERRQUEUE) return kernel_recvmsg(socket, message, flags);
-  if (message->msg_iovlen > IOV_MAX - 2) {
+  if (message->msg_iovlen > IOV_MAX) {
     errno = EMSGSIZE;
     return -1;
   }
+  if (message->msg_iovlen > IOV_MAX - 2) return receive_scattered(socket, message, flags);
   struct pieces pieces;
   struct iovec vector[message->msg_iovlen + 2];
   lay_out(&pieces, vector, message);

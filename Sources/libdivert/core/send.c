@@ -40,11 +40,13 @@ static int refuse(int code) {
 
 // The kernel has one answer for a frame that a hook drops on its way out, ENOBUFS, and none for a packet that a rule
 // takes; the hooks count both.
-static ssize_t tell(ssize_t count, uint16_t slot, const struct counts *before) {
-  int error = errno;
-  if (count < 0 && error != ENOBUFS) return -1;
+static ssize_t tell(ssize_t count, uint16_t slot, const struct counts_write *write) {
   struct counts after = counts_read(slot);
-  int code = counts_reason(before, &after);
+  bool is_ours = counts_end(slot, write);
+  if (count < 0 && errno != ENOBUFS) return -1;
+  int code = counts_reason(&write->before, &after);
+  // Of writes at the same time one was denied. Nobody is told: that of a packet which passed is worse to hear.
+  if (code == EACCES && !is_ours) code = 0;
   if (count < 0) return refuse(code != 0 ? code : ENOBUFS);
   return code == EACCES ? refuse(code) : count - frame_header_size;
 }
@@ -61,20 +63,30 @@ static ssize_t send_frame(int socket, const uint8_t header[frame_header_size], c
   }
   struct iovec vector[pieces + 1];
   vector[0] = (struct iovec){(void *)header, frame_header_size};
-  memcpy(vector + 1, packet, pieces * sizeof *vector);
+  for (size_t i = 0; i < pieces; i++) vector[1 + i] = packet[i];
   return kernel_sendmsg(socket, &(struct msghdr){.msg_iov = vector, .msg_iovlen = pieces + 1}, flags);
+}
+
+// From more pieces than the kernel takes beside the header. Apart, for the stack that it needs.
+__attribute__((noinline)) static ssize_t send_gathered(int socket, const uint8_t header[frame_header_size],
+                                                       const struct msghdr *message, int flags) {
+  uint8_t packet[frame_longest_packet];
+  struct iovec whole = {packet, copy_start(packet, sizeof packet, message->msg_iov, message->msg_iovlen)};
+  return send_frame(socket, header, &whole, 1, flags);
 }
 
 ssize_t divert_sendmsg(int socket, const struct msghdr *message, int flags) {
   uint8_t header[frame_header_size];
-  if (message->msg_iovlen > IOV_MAX - 1) return refuse(EMSGSIZE);
+  if (message->msg_iovlen > IOV_MAX) return refuse(EMSGSIZE);
   int code = prepare(socket, message, header);
   if (code != 0) return refuse(code);
   uint16_t slot = counts_nowhere;
   descriptor_is_divert(socket, &slot);
-  struct counts before = counts_read(slot);
-  ssize_t count = send_frame(socket, header, message->msg_iov, message->msg_iovlen, flags);
-  return tell(count, slot, &before);
+  struct counts_write write = counts_begin(slot);
+  ssize_t count = message->msg_iovlen < IOV_MAX
+                      ? send_frame(socket, header, message->msg_iov, message->msg_iovlen, flags)
+                      : send_gathered(socket, header, message, flags);
+  return tell(count, slot, &write);
 }
 
 ssize_t divert_sendto(int socket, const void *packet, size_t size, int flags, const struct sockaddr *address,
@@ -103,7 +115,11 @@ static int send_some(int socket, struct mmsghdr *messages, unsigned count, int f
   }
   // One by one they get errors of their own.
   if (ready == 0 || (ready == 1 && *code == 0)) return 0;
+  uint16_t slot = counts_nowhere;
+  descriptor_is_divert(socket, &slot);
+  struct counts_write write = counts_begin(slot);
   int went = kernel_sendmmsg(socket, frames, ready, flags);
+  counts_end(slot, &write);
   if (went < (int)ready) *code = 0;
   if (went < 0 && errno == ENOBUFS) return 0;
   for (int i = 0; i < went; i++) messages[i].msg_len = frames[i].msg_len - frame_header_size;

@@ -61,15 +61,19 @@ int divert_socket(int domain, int type, int protocol) {
   return socket;
 }
 
-// A bound socket is on a device that is called after its port.
-static int bound_port(int socket) {
+// The device that a socket is on; false when it is gone.
+static bool find_device(int socket, struct ifreq *device) {
   struct sockaddr_ll address;
   socklen_t length = sizeof address;
-  struct ifreq request = {0};
-  if (kernel(getsockname, socket, &address, &length) != 0) return 0;
-  request.ifr_ifindex = address.sll_ifindex;
-  if (kernel(ioctl, socket, SIOCGIFNAME, &request) != 0) return 0;
-  return strncmp(request.ifr_name, "divert", 6) == 0 ? atoi(request.ifr_name + 6) : 0;
+  if (kernel(getsockname, socket, &address, &length) != 0) return false;
+  *device = (struct ifreq){.ifr_ifindex = address.sll_ifindex};
+  return kernel(ioctl, socket, SIOCGIFNAME, device) == 0;
+}
+
+// A bound socket is on a device that is called after its port.
+static int bound_port(int socket) {
+  struct ifreq device;
+  return find_device(socket, &device) && strncmp(device.ifr_name, "divert", 6) == 0 ? atoi(device.ifr_name + 6) : 0;
 }
 
 int divert_bind(int socket, const struct sockaddr *address, socklen_t length) {
@@ -84,7 +88,11 @@ int divert_bind(int socket, const struct sockaddr *address, socklen_t length) {
   }
   memcpy(&wanted, address, sizeof wanted);
   if (control_bind(socket, ntohs(wanted.sin_port)) == 0) return 0;
-  if (errno == EPROTONOSUPPORT) errno = ENETDOWN; // the divertd that made the socket has ended
+  // The divertd that made the socket has ended; another may be there, which does not know it.
+  struct ifreq device;
+  code = errno;
+  bool is_lost = code == EPROTONOSUPPORT || (code == EINVAL && !find_device(socket, &device));
+  errno = is_lost ? ENETDOWN : code;
   return -1;
 }
 
