@@ -57,8 +57,8 @@ public struct DivertSocket: ~Copyable, Sendable {
   public init<Host: DivertHost>(
     port: UInt16, on host: Host = DivertDaemon(), options: DivertOptions = []
   ) throws(SystemError) {
-    let connection = Connection(try host.open(port: port, options: options))
-    buffers = try FrameBuffers()
+    let connection = Connection(try host.open(port: port, options: options), options)
+    buffers = try FrameBuffers(takesNotes: options.asksForNotes)
     self.connection = connection
     writer = DivertWriter(connection)
   }
@@ -149,6 +149,8 @@ public struct DivertSocket: ~Copyable, Sendable {
 
   private mutating func keepWanted() throws(SystemError) -> Int {
     let isReleased = connection.isReleased
+    let hasNotesBehind =
+      if case .call = connection.way { connection.options.asksForNotes } else { false }
     var (count, isEnd) = (0, false)
     var frames = buffers.frames
     for slot in 0..<frames.count {
@@ -162,6 +164,7 @@ public struct DivertSocket: ~Copyable, Sendable {
         isEnd = true
         continue
       }
+      if hasNotesBehind { frames.takeNote(slot) }
       let length = Self.wanted(frames.bytes(slot), end: &isEnd)
       frames.truncate(slot, to: length)
       if length > 0 { count += 1 }
@@ -195,6 +198,18 @@ public struct DivertSocket: ~Copyable, Sendable {
       if readiness == nil { readiness = try Readiness(of: connection.descriptor.number) }
       try await readiness?.wait(until: deadline)
     }
+  }
+}
+
+extension Frames {
+  /// Puts the note that lies behind a frame where notes are.
+  @_lifetime(self: copy self)
+  fileprivate mutating func takeNote(_ slot: Int) {
+    let length = length(of: slot) - FrameNote.size
+    guard length >= FrameHeader.packetOffset else { return }
+    let note = unsafe bytes(slot).unsafeLoadUnaligned(fromByteOffset: length, as: FrameNote.self)
+    self[note: slot] = note
+    truncate(slot, to: length)
   }
 }
 

@@ -61,7 +61,7 @@ struct StatReport {
       "\(bound.port)", bound.policy.name, count(\.diverted), count(\.teed),
       "\(size(bound.waiting))/\(size(bound.receiveBuffer))", count(\.droppedFull),
       count { $0.written[.reinjectedIncoming] }, count { $0.written[.reinjectedOutgoing] },
-      refused(bound.written), bound.options.contains(.fragments) ? "fragments" : "-",
+      refused(bound.written), bound.options.names,
       programs.isEmpty ? "unknown" : programs.joined(separator: ", "),
     ]
   }
@@ -164,5 +164,14 @@ extension SocketCount {
     case .badChecksum: "checksum"
     case .noMulticastInterface: "ENETUNREACH"
     }
+  }
+}
+
+extension SocketOptions {
+  fileprivate var names: String {
+    let names = [
+      (SocketOptions.fragments, "fragments"), (.time, "time"), (.mark, "mark"), (.owner, "owner"),
+    ].compactMap { contains($0) ? $1 : nil }
+    return names.isEmpty ? "-" : names.joined(separator: " ")
   }
 }

@@ -104,6 +104,9 @@ package final class LinuxHost {
     let rights: SocketRights = [.reinject, .deliver]
     try maps.sockets.update(try PacketSocket.cookie(socket), HookSocket(rights: rights, slot: 0))
     try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
+    // What divertd judges keeps its mark. Who made it, a kernel before Linux 6.12 cannot tell.
+    try? PacketSocket.ask(for: .mark, on: socket)
+    try? PacketSocket.ask(for: .owner, on: socket)
     try PacketSocket.bind(socket, to: link.index)
     return socket
   }
@@ -351,18 +354,24 @@ package final class LinuxHost {
     ports.table[port].map { !$0.options.contains(.fragments) } ?? false
   }
 
+  func wantsOwner(port: UInt16) -> Bool { ports.table[port]?.options.contains(.owner) ?? false }
+
   /// Says what the socket wants, whether it has a port by now or not.
   ///
-  /// - Throws: `EINVAL` for a socket that is none of ours.
+  /// - Throws: `EINVAL` for a socket that is none of ours, `ENOPROTOOPT` for what this kernel cannot tell.
   package func setOptions(
     _ options: SocketOptions, of socket: borrowing Descriptor
   ) throws(SystemError) {
+    let notes: [(SocketOptions, SocketNotes)] = [(.time, .time), (.mark, .mark), (.owner, .owner)]
+    let wanted = SocketNotes(notes.compactMap { options.contains($0.0) ? $0.1 : nil })
     let options = HookPortOptions(rawValue: options.rawValue)
     let cookie = try PacketSocket.cookie(socket)
-    guard ports.setOptions(options, of: cookie) else {
+    guard ports.sockets[cookie] != nil else {
       throw SystemError(
         "set a divert socket's options", code: EINVAL, advice: "the socket is not one that divertd opened")
     }
+    try PacketSocket.ask(for: wanted, on: socket)
+    ports.setOptions(options, of: cookie)
     if let port = ports.port(of: cookie) { tellHooks(port) }
   }
 

@@ -124,6 +124,8 @@ package struct HookPortOptions: OptionSet, BitwiseCopyable, Sendable {
   package init(rawValue: UInt32) { self.rawValue = rawValue }
   /// Fragments as they are, not reassembled.
   package static let fragments = HookPortOptions(rawValue: 1)
+  /// Who has made each packet, in its priority.
+  package static let owner = HookPortOptions(rawValue: 8)
 }
 
 /// What a link's hook has to know about a socket, 8 bytes.

@@ -23,10 +23,6 @@ extension LinkHook {
     let (lookUp, found, elsewhere, tooBig) = (
       assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel()
     )
-    assembler.move(.r1, .r6)
-    assembler.move(.r2, .r10)
-    assembler.calculate64(.add, .r2, Int32(Frame.route))
-    assembler.move(.r3, 64)
     assembler.move(.r4, Route.skipNeighbour)
     assembler.load(.byte, .r5, from: .r10, Route.family)
     assembler.jump(if: .r5, .notEqual, Self.version4Family, to: lookUp)
@@ -34,7 +30,19 @@ extension LinkHook {
     assembler.jump(if: .r5, .notEqual, 0, to: lookUp)
     assembler.move(.r4, Route.skipNeighbour | Route.findSource)
     assembler.place(lookUp)
-    assembler.call(.routeLookup)
+    let (unmarked, answered) = (assembler.makeLabel(), assembler.makeLabel())
+    assembler.load(.word, .r5, from: .r6, Context.mark)
+    assembler.jump(if: .r5, .equal, 0, to: unmarked)
+    assembler.store(.word, .r5, to: .r10, Route.mark)
+    assembler.store(.word, .r4, to: .r10, Frame.lookupFlags)
+    assembler.calculate(.or, .r4, UInt32(Route.byMark))
+    lookUpRoute()
+    assembler.jump(if: .r0, .lessOrEqual, UInt32(Int32.max), to: answered)
+    // EINVAL: this kernel knows no such flag.
+    assembler.load(.word, .r4, from: .r10, Frame.lookupFlags)
+    assembler.place(unmarked)
+    lookUpRoute()
+    assembler.place(answered)
     assembler.jump(if: .r0, .equal, 0, to: found)
     assembler.jump(if: .r0, .equal, Route.noNeighbour, to: found)
     assembler.jump(if: .r0, .equal, Route.notForwarded, to: elsewhere)
@@ -64,6 +72,15 @@ extension LinkHook {
 
     assembler.place(elsewhere)
     notForwarded(maps)
+  }
+
+  /// r0 = what the look-up with the flags in r4 says.
+  private mutating func lookUpRoute() {
+    assembler.move(.r1, .r6)
+    assembler.move(.r2, .r10)
+    assembler.calculate64(.add, .r2, Int32(Frame.route))
+    assembler.move(.r3, 64)
+    assembler.call(.routeLookup)
   }
 
   private static var version4Family: UInt32 { 2 }  // AF_INET

@@ -21,7 +21,7 @@ struct RecordingSink: DivertSink {
     proceeded.append(([UInt8](packet), onward))
   }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
     guard bound.contains(header.port) else { return .noListener }
     guard frames.count < room else { return .full }
     frames.append((header, [UInt8](packet)))

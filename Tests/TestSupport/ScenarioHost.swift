@@ -30,6 +30,9 @@ package protocol ScenarioHost {
   /// - Returns: How many pings were answered.
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int
 
+  /// A user's program on B sends a UDP datagram that it has marked.
+  func send(_ size: Int, to destination: String, port: UInt16, mark: UInt32, owner: UInt32) throws
+
   /// The name of an interface of B that a divert address tells; nil: it tells none.
   func name(of interface: DivertAddress.Interface) -> String?
 

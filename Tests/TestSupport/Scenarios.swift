@@ -14,6 +14,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
 
   package static let all =
     basics + manualPage + fragments + policies + version6 + version6Fragments + rewriting + garbage + release
+    + notes
 
   private static let basics: [Scenario] = [
     Scenario("pings are answered while no rule diverts") { host in
