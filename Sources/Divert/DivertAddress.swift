@@ -65,6 +65,12 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
     DivertAddress(tag: tag, direction: .outgoing, interface: .none)
   }
 
+  /// A packet that leaves this host by an interface, where routes alone do not tell by which: to a group, to all on a
+  /// network, to a link-local address. Any other goes by its route all the same.
+  public static func outgoing(on name: InterfaceName, tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .outgoing, interface: .name(name), flags: .transmitInterface)
+  }
+
   /// A packet that arrives on an interface.
   public static func incoming(on name: InterfaceName, tag: UInt16 = 0) -> DivertAddress {
     DivertAddress(tag: tag, direction: .incoming, interface: .name(name))

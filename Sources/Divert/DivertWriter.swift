@@ -16,8 +16,9 @@ import Packets
 /// | `EINVAL` | is shorter than an IP header, or than its own length field says |
 /// | `EAFNOSUPPORT` | is neither IPv4 nor IPv6 |
 /// | `EMSGSIZE` | is longer than 65 535 bytes, or than the next hop takes while it may not be fragmented |
-/// | `EADDRNOTAVAIL` | is incoming, and its interface is none of this host's |
-/// | `EHOSTUNREACH`, `ENETUNREACH` | has a destination without a route |
+/// | `EADDRNOTAVAIL` | has an interface that is none of this host's, or comes from 127/8 and would leave it |
+/// | `EHOSTUNREACH` | has a destination without a route |
+/// | `ENETUNREACH` | is for several, or for a link-local address, and neither route nor address tells the interface |
 /// | `EACCES` | is outgoing, and a rule denied it |
 /// | `ELOOP` | has been written back ``DivertSocket/passLimit`` times |
 /// | `EPERM` | has a mark, and the program has no longer the privilege to set one (CAP_NET_ADMIN or CAP_NET_RAW) |

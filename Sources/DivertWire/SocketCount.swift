@@ -9,7 +9,7 @@ package enum SocketCount: Int, CaseIterable, Sendable {
   case reinjectedOutgoing
   /// The frame's header or the packet's makes no sense.
   case badFrame
-  /// Incoming on an interface that does not exist or carries no hook.
+  /// The interface that it names does not exist or carries no hook, or it may not leave by it.
   case noInterface
   /// No route leads to the destination.
   case noRoute

@@ -28,7 +28,7 @@ package final class LinuxHost {
   package private(set) var interfaces: [NetworkInterface] = []
   private var hooks: [UInt32: InterfaceHook] = [:]
   private var knownDevices: Set<UInt32> = []
-  private var knownBroadcasts: Set<UInt32> = []
+  private var knownBroadcasts: [UInt32: UInt32] = [:]
   private var programs: [Int: RuleProgramsBox] = [:]
 
   private final class RuleProgramsBox {
@@ -238,7 +238,9 @@ package final class LinuxHost {
   private func updateMaps(
     from old: HostView, to new: HostView, _ hooked: [NetworkInterface]
   ) throws(SystemError) {
-    let broadcasts = hooked.reduce(into: Set([UInt32.max])) { $0.formUnion($1.broadcasts4) }
+    let broadcasts = hooked.reduce(into: [UInt32.max: 0]) { known, interface in
+      known.merge(interface.broadcasts4.map { ($0, interface.index) }) { first, _ in first }
+    }
     let (old4, new4) = (Set(old.interfaces.flatMap(\.addresses4)), Set(new.interfaces.flatMap(\.addresses4)))
     for address in new4.subtracting(old4) { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
     for address in old4.subtracting(new4) { maps.local4.delete(address.rawValue.bigEndian) }
@@ -246,10 +248,12 @@ package final class LinuxHost {
     for address in new6.subtracting(old6) { try maps.local6.update(address.networkBytes, UInt8(1)) }
     for address in old6.subtracting(new6) { maps.local6.delete(address.networkBytes) }
 
-    for address in broadcasts.subtracting(knownBroadcasts) {
-      try maps.broadcast4.update(address.bigEndian, UInt8(1))
+    for (address, index) in broadcasts where knownBroadcasts[address] != index {
+      try maps.broadcast4.update(address.bigEndian, index)
     }
-    for address in knownBroadcasts.subtracting(broadcasts) { maps.broadcast4.delete(address.bigEndian) }
+    for address in knownBroadcasts.keys where broadcasts[address] == nil {
+      maps.broadcast4.delete(address.bigEndian)
+    }
     knownBroadcasts = broadcasts
 
     for interface in hooked {

@@ -84,9 +84,15 @@ extension HostState {
       counters.badHeader += 1
       return EINVAL
     }
-    guard let interface = route(to: destination(of: packet)) else {
+    let destination = destination(of: packet)
+    guard let interface = wayOut(to: destination, named: reentry?.pass.transmitInterface ?? 0) else {
       counters.unreachable += 1
-      return EHOSTUNREACH
+      return destination.isOfSeveralLinks ? ENETUNREACH : EHOSTUNREACH
+    }
+    // RFC 1122 §3.2.1.3: 127/8 must not leave the host; the error is that of ip_output on BSD.
+    guard packet[0] >> 4 == 6 || packet[12] != 127 || interface == Self.loopback else {
+      counters.unreachable += 1
+      return EADDRNOTAVAIL
     }
     let packet = completed(packet, on: interface)
     let pass = Pass(
@@ -196,6 +202,11 @@ extension HostState {
       input(packet, on: reentry.pass.receiveInterface, mark: mark, reentry: reentry)
       return 0
     }
+  }
+
+  /// Only what no route tells, which link is meant, is left to the packet's address.
+  private func wayOut(to destination: HostAddress, named interface: UInt32) -> UInt32? {
+    destination.isOfSeveralLinks && interface != 0 ? interface : route(to: destination)
   }
 
   func destination(of packet: [UInt8]) -> HostAddress {

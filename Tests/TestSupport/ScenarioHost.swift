@@ -1,5 +1,6 @@
 package import Divert
 package import DivertWire
+import Glibc
 import Packets
 import Synchronization
 
@@ -52,6 +53,17 @@ extension ScenarioHost {
   }
 
   package func open(port: UInt16) throws(SystemError) -> DivertSocket { try open(port: port, options: []) }
+
+  /// Opens a port that this process has just given back: a program that some other test starts at that time holds a copy
+  /// of the socket until it runs (O_CLOEXEC).
+  package func openFreed(port: UInt16) throws(SystemError) -> DivertSocket {
+    for _ in 0..<10_000 {
+      do throws(SystemError) { return try open(port: port) } catch {
+        guard error.code == EADDRINUSE else { throw error }
+      }
+    }
+    return try open(port: port)
+  }
 
   /// Starts a program on a port.
   package func program(

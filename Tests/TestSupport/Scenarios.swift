@@ -14,7 +14,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
 
   package static let all =
     basics + manualPage + fragments + policies + version6 + version6Fragments + rewriting + garbage + release
-    + notes
+    + notes + links
 
   private static let basics: [Scenario] = [
     Scenario("pings are answered while no rule diverts") { host in
@@ -197,7 +197,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
       let error = #expect(throws: SystemError.self) { _ = try host.open(port: 2000).port }
       #expect(error?.code == EADDRINUSE)
       socket.close()
-      #expect(try host.open(port: 2000).port == 2000)
+      #expect(try host.openFreed(port: 2000).port == 2000)
       let any = try host.open(port: 0)
       #expect(any.port != 0)
       any.close()
