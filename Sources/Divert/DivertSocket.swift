@@ -130,7 +130,8 @@ public struct DivertSocket: ~Copyable, Sendable {
       received: received, droppedFull: connection.droppedFull,
       reinjectedIncoming: connection.counts?[.reinjectedIncoming] ?? 0,
       reinjectedOutgoing: connection.counts?[.reinjectedOutgoing] ?? 0,
-      droppedChecksum: connection.counts?[.badChecksum] ?? 0, refusedByCode: connection.refusedByCode)
+      droppedChecksum: connection.counts?[.badChecksum] ?? 0, looped: connection.counts?[.looped] ?? 0,
+      refusedByCode: connection.refusedByCode)
   }
 
   /// Takes what is there, and leaves in the buffers only what is for this socket.
@@ -225,6 +226,8 @@ public struct DivertStatistics: Sendable, Equatable {
   public var reinjectedOutgoing: UInt64
   /// Packets written as incoming that were dropped for their wrong header checksum, of which nobody is told.
   public var droppedChecksum: UInt64
+  /// Packets written that a rule would have diverted after ``DivertSocket/passLimit`` passes, and that were dropped.
+  public var looped: UInt64
   /// By errno: packets that were refused when they were written; `ELOOP` is the loop guard's.
   public var refusedByCode: [CInt: UInt64]
 

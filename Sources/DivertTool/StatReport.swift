@@ -163,6 +163,7 @@ extension SocketCount {
     case .denied: "EACCES"
     case .badChecksum: "checksum"
     case .noMulticastInterface: "ENETUNREACH"
+    case .looped: "looped"
     }
   }
 }

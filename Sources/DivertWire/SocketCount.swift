@@ -21,13 +21,15 @@ package enum SocketCount: Int, CaseIterable, Sendable {
   case badChecksum
   /// Broadcast or multicast, and neither the packet's address nor a route tells by which interface to leave.
   case noMulticastInterface
+  /// Written back too often: diverted once more it would circle, and was dropped.
+  case looped
 
   package static let slotSize = 128
 
   /// The errno for the packet's writer, nil for what is no error to it.
   package var code: CInt? {
     switch self {
-    case .reinjectedIncoming, .reinjectedOutgoing, .badChecksum: nil
+    case .reinjectedIncoming, .reinjectedOutgoing, .badChecksum, .looped: nil
     case .badFrame: EINVAL
     case .noInterface: EADDRNOTAVAIL
     case .noRoute: EHOSTUNREACH

@@ -82,10 +82,14 @@ extension LinuxHost {
     return min(device, path ?? device)
   }
 
-  /// The owner goes where the hooks have it, too; divertd's socket keeps it until the next is told.
-  fileprivate func tellOwner(_ origin: PacketOrigin, to port: UInt16) {
-    guard wantsOwner(port: port) else { return }
-    try? PacketSocket.setPriority(upcallSocket, origin.ownerNumber)
+  /// The owner goes where the hooks have it, too: in the priority. What divertd lets go on has none.
+  fileprivate func deliver(
+    _ packet: RawSpan, _ header: FrameHeader, to link: UInt32, _ origin: PacketOrigin
+  ) {
+    let tells = origin.owner != nil && wantsOwner(port: header.port)
+    if tells { try? PacketSocket.setPriority(upcallSocket, origin.ownerNumber) }
+    write(packet, header, to: link, origin)
+    if tells { try? PacketSocket.setPriority(upcallSocket, 0) }
   }
 
   /// Writes a packet to a link as what the header says.
@@ -133,8 +137,7 @@ private struct LinkSink: DivertSink {
     guard let link = host.link(ofPort: header.port) else { return .noListener }
     var header = header
     header.operation = .deliver
-    host.tellOwner(origin, to: header.port)
-    host.write(packet, header, to: link, origin)
+    host.deliver(packet, header, to: link, origin)
     host.hookCounts.countDelivery(to: header.port, isTee: header.flags.contains(.tee))
     return .delivered
   }

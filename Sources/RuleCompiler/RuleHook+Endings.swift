@@ -76,6 +76,8 @@ extension RuleHook {
     assembler.steal()
     assembler.place(looped)
     assembler.count(.looped, maps, key: Frame.key)
+    // Only what a socket has written has passes.
+    assembler.count(.looped, ofSlot: Frame.writerSlot, maps)
     assembler.steal()
   }
 

@@ -49,6 +49,7 @@ final class SimulatedSocket: InProcessHost, WriteCounts {
       count(.reinjectedIncoming, after.reinjectedIncoming - before.0.reinjectedIncoming)
       count(.reinjectedOutgoing, after.reinjectedOutgoing - before.0.reinjectedOutgoing)
       count(.badChecksum, state.badChecksums - before.1)
+      count(.looped, after.looped - before.0.looped)
       if let refusal = SocketCount.allCases.first(where: { $0.code == code }) { count(refusal, 1) }
       return code
     }

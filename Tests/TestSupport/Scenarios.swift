@@ -105,6 +105,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
       }
       #expect(try host.ping("192.0.2.2", count: 1, programs: [program]) == 0)
       #expect(program.seen.map(\.address.passes) == Array(0..<UInt8(DivertSocket.passLimit)))
+      #expect(program.statistics.looped == 1)
     },
     Scenario("rules changed between read and write are honoured") { host in
       try host.ipfw("add 100 divert 2000 icmp from any to any in icmptypes 8")
