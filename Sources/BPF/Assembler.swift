@@ -229,7 +229,9 @@ package enum Helper: Int32, Sendable {
   case pullData = 39
   case changeHead = 43
   case socketCookie = 46
+  case socketUser = 47
   case routeLookup = 69
+  case fullSocket = 95
   case redirectNeighbour = 152
   case ktimeGetCoarseNanoseconds = 160
 }

@@ -11,6 +11,7 @@ final class Connection: Sendable {
   let way: DivertChannel.Way
   let port: UInt16
   let interfaces: any InterfaceDirectory
+  let options: DivertOptions
   /// Nil for a host of an older version, which does not tell.
   let counts: (any WriteCounts)?
   private let kernelCounts: KernelCounts?
@@ -19,7 +20,8 @@ final class Connection: Sendable {
   private let control: Mutex<ControlConnection?>
   private let released = Atomic(false)
 
-  init(_ channel: consuming DivertChannel) {
+  init(_ channel: consuming DivertChannel, _ options: DivertOptions = []) {
+    self.options = options
     (way, port, interfaces) = (channel.way, channel.port, channel.interfaces)
     counts = channel.counts
     kernelCounts = channel.counts as? KernelCounts

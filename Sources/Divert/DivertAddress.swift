@@ -34,6 +34,9 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
   public var interface: Interface
   /// How often the packet has been written back so far. See ``DivertSocket/passLimit``.
   public var passes: UInt8
+  /// The mark that the packet goes on with (SO_MARK, socket(7)), 0 for none; that of a packet that was read is told to
+  /// sockets that ask (``DivertOptions/mark``).
+  public var mark: UInt32 = 0
   /// How it came on the link layer, and which interface the index means.
   var flags: FrameHeader.Flags
 
@@ -45,11 +48,12 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
     (self.passes, self.flags) = (passes, flags)
   }
 
-  init(_ header: FrameHeader) {
+  init(_ header: FrameHeader, mark: UInt32 = 0) {
     self.init(
       tag: header.tag, direction: header.flags.contains(.outgoing) ? .outgoing : .incoming,
       interface: header.interface == 0 ? .none : .index(header.interface), passes: header.passes,
       flags: header.flags.intersection([.broadcast, .multicast, .transmitInterface]))
+    self.mark = mark
   }
 
   /// Whether ``interface`` is the one that received the packet; if not, an interface that was read with an outgoing
@@ -59,6 +63,12 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
   /// A packet that leaves this host, by the route to its destination.
   public static func outgoing(tag: UInt16 = 0) -> DivertAddress {
     DivertAddress(tag: tag, direction: .outgoing, interface: .none)
+  }
+
+  /// A packet that leaves this host by an interface, where routes alone do not tell by which: to a group, to all on a
+  /// network, to a link-local address. Any other goes by its route all the same.
+  public static func outgoing(on name: InterfaceName, tag: UInt16 = 0) -> DivertAddress {
+    DivertAddress(tag: tag, direction: .outgoing, interface: .name(name), flags: .transmitInterface)
   }
 
   /// A packet that arrives on an interface.

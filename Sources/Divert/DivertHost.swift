@@ -19,7 +19,8 @@ public struct DivertChannel: ~Copyable, Sendable {
   package enum Way: Sendable {
     /// As frames on the descriptor.
     case frames
-    /// By a call, answered at once.
+    /// By a call, answered at once. Frames for a socket that asks for what is told beside packets have that behind them:
+    /// a `FrameNote`.
     case call(any InProcessHost)
   }
 
@@ -52,7 +53,7 @@ package protocol InProcessHost: AnyObject, Sendable {
   /// Puts a packet back into the packet path.
   ///
   /// - Returns: 0, or the errno for which it was refused.
-  func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt
+  func reinject(_ packet: RawSpan, _ header: FrameHeader, mark: UInt32) -> CInt
 
   /// Frees the port; nothing comes to the socket any more but the end.
   func release()

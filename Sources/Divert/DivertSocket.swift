@@ -57,8 +57,8 @@ public struct DivertSocket: ~Copyable, Sendable {
   public init<Host: DivertHost>(
     port: UInt16, on host: Host = DivertDaemon(), options: DivertOptions = []
   ) throws(SystemError) {
-    let connection = Connection(try host.open(port: port, options: options))
-    buffers = try FrameBuffers()
+    let connection = Connection(try host.open(port: port, options: options), options)
+    buffers = try FrameBuffers(takesNotes: options.asksForNotes)
     self.connection = connection
     writer = DivertWriter(connection)
   }
@@ -130,7 +130,8 @@ public struct DivertSocket: ~Copyable, Sendable {
       received: received, droppedFull: connection.droppedFull,
       reinjectedIncoming: connection.counts?[.reinjectedIncoming] ?? 0,
       reinjectedOutgoing: connection.counts?[.reinjectedOutgoing] ?? 0,
-      droppedChecksum: connection.counts?[.badChecksum] ?? 0, refusedByCode: connection.refusedByCode)
+      droppedChecksum: connection.counts?[.badChecksum] ?? 0, looped: connection.counts?[.looped] ?? 0,
+      refusedByCode: connection.refusedByCode)
   }
 
   /// Takes what is there, and leaves in the buffers only what is for this socket.
@@ -149,6 +150,8 @@ public struct DivertSocket: ~Copyable, Sendable {
 
   private mutating func keepWanted() throws(SystemError) -> Int {
     let isReleased = connection.isReleased
+    let hasNotesBehind =
+      if case .call = connection.way { connection.options.asksForNotes } else { false }
     var (count, isEnd) = (0, false)
     var frames = buffers.frames
     for slot in 0..<frames.count {
@@ -162,6 +165,7 @@ public struct DivertSocket: ~Copyable, Sendable {
         isEnd = true
         continue
       }
+      if hasNotesBehind { frames.takeNote(slot) }
       let length = Self.wanted(frames.bytes(slot), end: &isEnd)
       frames.truncate(slot, to: length)
       if length > 0 { count += 1 }
@@ -198,6 +202,18 @@ public struct DivertSocket: ~Copyable, Sendable {
   }
 }
 
+extension Frames {
+  /// Puts the note that lies behind a frame where notes are.
+  @_lifetime(self: copy self)
+  fileprivate mutating func takeNote(_ slot: Int) {
+    let length = length(of: slot) - FrameNote.size
+    guard length >= FrameHeader.packetOffset else { return }
+    let note = unsafe bytes(slot).unsafeLoadUnaligned(fromByteOffset: length, as: FrameNote.self)
+    self[note: slot] = note
+    truncate(slot, to: length)
+  }
+}
+
 /// What has happened to a socket's packets.
 public struct DivertStatistics: Sendable, Equatable {
   /// Packets read.
@@ -210,6 +226,8 @@ public struct DivertStatistics: Sendable, Equatable {
   public var reinjectedOutgoing: UInt64
   /// Packets written as incoming that were dropped for their wrong header checksum, of which nobody is told.
   public var droppedChecksum: UInt64
+  /// Packets written that a rule would have diverted after ``DivertSocket/passLimit`` passes, and that were dropped.
+  public var looped: UInt64
   /// By errno: packets that were refused when they were written; `ELOOP` is the loop guard's.
   public var refusedByCode: [CInt: UInt64]
 

@@ -16,10 +16,12 @@ import Packets
 /// | `EINVAL` | is shorter than an IP header, or than its own length field says |
 /// | `EAFNOSUPPORT` | is neither IPv4 nor IPv6 |
 /// | `EMSGSIZE` | is longer than 65 535 bytes, or than the next hop takes while it may not be fragmented |
-/// | `EADDRNOTAVAIL` | is incoming, and its interface is none of this host's |
-/// | `EHOSTUNREACH`, `ENETUNREACH` | has a destination without a route |
+/// | `EADDRNOTAVAIL` | has an interface that is none of this host's, or comes from 127/8 and would leave it |
+/// | `EHOSTUNREACH` | has a destination without a route |
+/// | `ENETUNREACH` | is for several, or for a link-local address, and neither route nor address tells the interface |
 /// | `EACCES` | is outgoing, and a rule denied it |
 /// | `ELOOP` | has been written back ``DivertSocket/passLimit`` times |
+/// | `EPERM` | has a mark, and the program has no longer the privilege to set one (CAP_NET_ADMIN or CAP_NET_RAW) |
 /// | `ENOBUFS` | found the interface's queue full |
 ///
 /// On the kernel `EACCES` comes with the write that follows where the next hop's link-layer address was not known yet.
@@ -37,10 +39,10 @@ public final class DivertWriter: Sendable {
   /// Writes a packet back, so that it goes on behind the rule that diverted it (or behind
   /// ``DivertedPacket/tag``, if that was changed).
   public func reinject(_ packet: borrowing DivertedPacket) throws(SystemError) {
-    guard let header = FrameHeader(parsing: packet.frame.bytes) else {
+    guard let header = FrameHeader(parsing: packet.frame) else {
       throw refusal(EINVAL)  // dropped before
     }
-    try send(packet.bytes, header)
+    try send(packet.bytes, header, mark: packet.mark)
   }
 
   /// Writes bytes, from the IP header on, as a packet with an address.
@@ -53,7 +55,7 @@ public final class DivertWriter: Sendable {
       packet,
       FrameHeader(
         port: connection.port, tag: address.tag, interface: index, flags: flags, passes: address.passes,
-        operation: .reinject))
+        operation: .reinject), mark: address.mark)
   }
 
   /// Writes bytes, from the IP header on, as a packet with an address.
@@ -75,7 +77,7 @@ public final class DivertWriter: Sendable {
     batch.reinject(through: connection)
   }
 
-  private func send(_ packet: RawSpan, _ header: FrameHeader) throws(SystemError) {
+  private func send(_ packet: RawSpan, _ header: FrameHeader, mark: UInt32) throws(SystemError) {
     var header = header
     if let code = header.prepareReinjection(of: packet) { throw refusal(code) }
     do throws(SystemError) {
@@ -83,10 +85,10 @@ public final class DivertWriter: Sendable {
       defer { connection.descriptor.leave() }
       switch connection.way {
       case .call(let host):
-        let code = host.reinject(packet, header)
+        let code = host.reinject(packet, header, mark: mark)
         if code != 0 { throw SystemError("reinject a packet", code: code) }
       case .frames:
-        try header.sendFrame(with: packet, to: number)
+        try header.sendFrame(with: packet, mark: mark, to: number)
         if connection.newlyDenied > 0 { throw SystemError("reinject a packet", code: EACCES) }
       }
     } catch {
@@ -119,16 +121,18 @@ public struct Reinjected: Sendable, Equatable {
 extension PacketBatch {
   fileprivate consuming func reinject(through connection: Connection) -> Reinjected {
     var result = Reinjected()
+    let marks = connection.options.contains(.mark)
     do throws(SystemError) {
       let number = try connection.descriptor.enter(for: "reinject packets")
       defer { connection.descriptor.leave() }
       for slot in 0..<frames.count where frames.length(of: slot) > 0 {
+        let mark = marks ? frames[note: slot].mark : 0
         var frame = frames.frame(slot)
-        switch FrameHeader.reinject(&frame, on: connection.way) {
+        switch FrameHeader.reinject(&frame, mark: mark, on: connection.way) {
         case .dropped: break
         case .refused(let code): result.refuse(code, connection)
         case .written: result.written += 1
-        case .toBeSent: frames.queue(slot)
+        case .toBeSent: frames.queue(slot, marks: marks)
         }
       }
       result.written += frames.send(to: number) { result.refuse(connection.reason(for: $0), connection) }
@@ -152,8 +156,10 @@ private enum Outcome {
 extension FrameHeader {
   /// Writes the packet in a frame that was read, or makes the frame one that can be sent.
   @_lifetime(frame: copy frame)
-  fileprivate static func reinject(_ frame: inout MutableRawSpan, on way: DivertChannel.Way) -> Outcome {
-    if case .call(let host) = way { return reinject(frame.bytes, on: host) }
+  fileprivate static func reinject(
+    _ frame: inout MutableRawSpan, mark: UInt32, on way: DivertChannel.Way
+  ) -> Outcome {
+    if case .call(let host) = way { return reinject(frame.bytes, mark: mark, on: host) }
     let operation: UInt8 = frame.bytes.integer(at: Offset.operation)
     guard operation != 0 else { return .dropped }
     // What stays as it is in the header stays: port, tag, interface, version and EtherType.
@@ -173,11 +179,11 @@ extension FrameHeader {
     return .toBeSent
   }
 
-  private static func reinject(_ frame: RawSpan, on host: any InProcessHost) -> Outcome {
+  private static func reinject(_ frame: RawSpan, mark: UInt32, on host: any InProcessHost) -> Outcome {
     guard var header = FrameHeader(parsing: frame) else { return .dropped }
     let packet = frame.extracting(droppingFirst: packetOffset)
     if let code = header.prepareReinjection(of: packet) { return .refused(code) }
-    let code = host.reinject(packet, header)
+    let code = host.reinject(packet, header, mark: mark)
     return code == 0 ? .written : .refused(code)
   }
 
@@ -200,11 +206,11 @@ extension FrameHeader {
   }
 
   /// Sends a frame whose packet lies elsewhere. The header checksum of an outgoing packet is the host's to set.
-  fileprivate func sendFrame(with packet: RawSpan, to descriptor: CInt) throws(SystemError) {
+  fileprivate func sendFrame(with packet: RawSpan, mark: UInt32, to descriptor: CInt) throws(SystemError) {
     var storage = InlineArray<14, UInt8>(repeating: 0)
     var span = storage.mutableSpan
     var head = unsafe span.mutableBytes
     write(to: &head, packetVersion: packet.integer(at: 0, as: UInt8.self) >> 4)
-    try Kernel.sendFrame(head.bytes, packet, to: descriptor)
+    try Kernel.sendFrame(head.bytes, packet, to: descriptor, mark: mark)
   }
 }

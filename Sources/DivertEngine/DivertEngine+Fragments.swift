@@ -22,7 +22,7 @@ extension DivertEngine {
       return .denied
     case .divert(let header):
       guard sink.wantsWholePackets(port: header.port) else {
-        counters.count(sink.deliver(fragment, header))
+        counters.count(sink.deliver(fragment, header, onward.origin))
         return .consumed
       }
       hold(fragment, HeldFragment(onward: onward, diverted: header, index: index), domain, to: &sink)
@@ -59,12 +59,14 @@ extension DivertEngine {
       switch ending(packet, PacketFields(parsing: packet), first.onward, from: first.index, to: &sink) {
       case .proceed: letGo(datagram, to: &sink)
       case .denied, .looped: break
-      case .divert(let header): deliver(datagram, packet, header, to: &sink)
+      case .divert(let header): deliver(datagram, packet, header, first.onward.origin, to: &sink)
       }
-    } else if let header = datagram.fragments.last(where: { $0.note.diverted != nil })?.note.diverted {
+    } else if let last = datagram.fragments.last(where: { $0.note.diverted != nil })?.note,
+      let header = last.diverted
+    {
       // "If different fragments divert to different ports, then which port ultimately gets chosen is unpredictable":
       // the last one's, as on BSD.
-      deliver(datagram, packet, header, to: &sink)
+      deliver(datagram, packet, header, last.onward.origin, to: &sink)
     } else {
       letGo(datagram, to: &sink)
     }
@@ -72,10 +74,15 @@ extension DivertEngine {
 
   /// Whole, or as it came where the whole would be longer than the socket takes.
   private mutating func deliver<Sink: DivertSink & ~Copyable>(
-    _ datagram: HeldDatagram, _ packet: RawSpan, _ header: FrameHeader, to sink: inout Sink
+    _ datagram: HeldDatagram, _ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin,
+    to sink: inout Sink
   ) {
-    guard packet.byteCount > sink.longestPacket else { return counters.count(sink.deliver(packet, header)) }
-    for (bytes, _) in datagram.fragments { counters.count(sink.deliver(unsafe bytes.span.bytes, header)) }
+    guard packet.byteCount > sink.longestPacket else {
+      return counters.count(sink.deliver(packet, header, origin))
+    }
+    for (bytes, _) in datagram.fragments {
+      counters.count(sink.deliver(unsafe bytes.span.bytes, header, origin))
+    }
   }
 
   /// As they came, in order; but a datagram of which a part was diverted has to be whole.

@@ -71,23 +71,25 @@ package struct DivertEngine: Sendable {
   ///     wrote, that of the rule where the kernel stopped for an upcall.
   ///   - passes: How often the packet has been written back in this pass.
   ///   - arrival: How it came on the link layer: broadcast or multicast.
+  ///   - origin: What else is known of it.
   ///   - sink: Gets what the rules divert; it may be called several times, once for each `tee` and at last
   ///     for a `divert`. Where the packet is the last fragment of a datagram, it gets those that waited, too.
   /// - Complexity: O(number of rules), no allocation but for fragments.
   package mutating func judge<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ pass: Pass, from index: Int = 0, passes: UInt8 = 0,
-    arrival: FrameHeader.Flags = [], to sink: inout Sink
+    arrival: FrameHeader.Flags = [], origin: PacketOrigin = PacketOrigin(), to sink: inout Sink
   ) -> Judgement {
     judge(
-      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival, to: &sink)
+      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival,
+      origin: origin, to: &sink)
   }
 
   /// The same for a packet whose fields have been read.
   package mutating func judge<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ fields: PacketFields, _ pass: Pass, from index: Int, passes: UInt8,
-    arrival: FrameHeader.Flags = [], to sink: inout Sink
+    arrival: FrameHeader.Flags = [], origin: PacketOrigin = PacketOrigin(), to sink: inout Sink
   ) -> Judgement {
-    let onward = Onward(pass, passes: passes, arrival: arrival)
+    let onward = Onward(pass, passes: passes, arrival: arrival, origin: origin)
     if fields.isFragment, waitsForFragments {
       return judge(fragment: packet, fields, onward, from: index, to: &sink)
     }
@@ -96,7 +98,7 @@ package struct DivertEngine: Sendable {
     case .denied: return .denied
     case .looped: return .consumed
     case .divert(let header):
-      counters.count(sink.deliver(packet, header))
+      counters.count(sink.deliver(packet, header, onward.origin))
       return .consumed
     }
   }
@@ -123,7 +125,7 @@ package struct DivertEngine: Sendable {
       case .tee(let port):
         var header = Self.header(onward, port, verdict.ruleNumber)
         header.flags.insert(.tee)
-        counters.count(sink.deliver(packet, header))
+        counters.count(sink.deliver(packet, header, onward.origin))
         index = verdict.next
         // The mark of a packet that was written back is replaced by tee's, as on BSD.
         pass.isReinjected = false

@@ -5,7 +5,7 @@ import Packets
 /// What the engine asks of its host: where diverted packets go, and those that had to wait.
 package protocol DivertSink: ~Copyable {
   /// Hands a packet to whoever has bound the header's port.
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery
 
   /// Whether somebody has bound a port.
   func isBound(port: UInt16) -> Bool

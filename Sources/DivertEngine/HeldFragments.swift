@@ -9,9 +9,12 @@ package struct Onward: Equatable, Sendable {
   package var passes: UInt8
   /// How it came on the link layer: broadcast or multicast.
   package var arrival: FrameHeader.Flags
+  package var origin: PacketOrigin
 
-  package init(_ pass: Pass, passes: UInt8 = 0, arrival: FrameHeader.Flags = []) {
-    (self.pass, self.passes) = (pass, passes)
+  package init(
+    _ pass: Pass, passes: UInt8 = 0, arrival: FrameHeader.Flags = [], origin: PacketOrigin = PacketOrigin()
+  ) {
+    (self.pass, self.passes, self.origin) = (pass, passes, origin)
     self.arrival = arrival.intersection(.arrival)
   }
 }

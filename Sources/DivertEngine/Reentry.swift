@@ -5,7 +5,8 @@ import Packets
 
 /// Where a packet that a program wrote re-enters the packet path.
 package struct Reentry: Equatable, Sendable {
-  /// An outgoing packet's transmit interface is 0 until the host has routed it.
+  /// An outgoing packet's transmit interface is the one that its address names, or 0: its route decides, where there is
+  /// one.
   package var pass: Pass
   /// Where the rules begin.
   package var index: Int
@@ -36,7 +37,13 @@ extension DivertEngine {
     var pass = Pass(
       direction: outgoing ? .outgoing : .incoming, receiveInterface: 0, isReinjected: true)
     if outgoing {
-      if exists, !header.flags.contains(.transmitInterface) { pass.receiveInterface = header.interface }
+      if exists {
+        if header.flags.contains(.transmitInterface) {
+          pass.transmitInterface = header.interface
+        } else {
+          pass.receiveInterface = header.interface
+        }
+      }
       counters.reinjectedOutgoing += 1
     } else {
       guard exists else { return .refused(EADDRNOTAVAIL) }

@@ -61,7 +61,7 @@ struct StatReport {
       "\(bound.port)", bound.policy.name, count(\.diverted), count(\.teed),
       "\(size(bound.waiting))/\(size(bound.receiveBuffer))", count(\.droppedFull),
       count { $0.written[.reinjectedIncoming] }, count { $0.written[.reinjectedOutgoing] },
-      refused(bound.written), bound.options.contains(.fragments) ? "fragments" : "-",
+      refused(bound.written), bound.options.names,
       programs.isEmpty ? "unknown" : programs.joined(separator: ", "),
     ]
   }
@@ -163,6 +163,16 @@ extension SocketCount {
     case .denied: "EACCES"
     case .badChecksum: "checksum"
     case .noMulticastInterface: "ENETUNREACH"
+    case .looped: "looped"
     }
+  }
+}
+
+extension SocketOptions {
+  fileprivate var names: String {
+    let names = [
+      (SocketOptions.fragments, "fragments"), (.time, "time"), (.mark, "mark"), (.owner, "owner"),
+    ].compactMap { contains($0) ? $1 : nil }
+    return names.isEmpty ? "-" : names.joined(separator: " ")
   }
 }

@@ -147,6 +147,14 @@ public struct SocketOptions: OptionSet, Hashable, Sendable {
   public init(rawValue: UInt32) { self.rawValue = rawValue }
   /// Diverted fragments as they are. divert(4), BUGS: reassembly "should probably be a settable socket option".
   public static let fragments = SocketOptions(rawValue: 1)
+  /// When it got each packet: SO_TIMESTAMPNS.
+  public static let time = SocketOptions(rawValue: 2)
+  /// Each packet's mark: SO_RCVMARK.
+  public static let mark = SocketOptions(rawValue: 4)
+  /// The user who has made each packet: SO_RCVPRIORITY.
+  public static let owner = SocketOptions(rawValue: 8)
+  /// Those there are in this version.
+  package static let all: SocketOptions = [.fragments, .time, .mark, .owner]
 }
 
 /// Bytes that are no control message.

@@ -9,7 +9,7 @@ package enum SocketCount: Int, CaseIterable, Sendable {
   case reinjectedOutgoing
   /// The frame's header or the packet's makes no sense.
   case badFrame
-  /// Incoming on an interface that does not exist or carries no hook.
+  /// The interface that it names does not exist or carries no hook, or it may not leave by it.
   case noInterface
   /// No route leads to the destination.
   case noRoute
@@ -21,13 +21,15 @@ package enum SocketCount: Int, CaseIterable, Sendable {
   case badChecksum
   /// Broadcast or multicast, and neither the packet's address nor a route tells by which interface to leave.
   case noMulticastInterface
+  /// Written back too often: diverted once more it would circle, and was dropped.
+  case looped
 
   package static let slotSize = 128
 
   /// The errno for the packet's writer, nil for what is no error to it.
   package var code: CInt? {
     switch self {
-    case .reinjectedIncoming, .reinjectedOutgoing, .badChecksum: nil
+    case .reinjectedIncoming, .reinjectedOutgoing, .badChecksum, .looped: nil
     case .badFrame: EINVAL
     case .noInterface: EADDRNOTAVAIL
     case .noRoute: EHOSTUNREACH

@@ -63,35 +63,67 @@ package enum PacketSocket {
   /// socket does (af_packet.c, packet_release: "synchronize_net()").
   package static func waitForPacketsUnderWay() throws(SystemError) { _ = try open() }
 
-  /// Sends one frame to an interface.
+  /// Sends one frame to an interface, its packet with a mark (SO_MARK, socket(7)).
   package static func send(
-    _ frame: [UInt8], on descriptor: borrowing Descriptor, to interface: UInt32
+    _ frame: [UInt8], on descriptor: borrowing Descriptor, to interface: UInt32, mark: UInt32 = 0
   ) throws(SystemError) {
     var address = sockaddr_ll()
     address.sll_family = UInt16(AF_PACKET)
     address.sll_ifindex = CInt(interface)
     address.sll_halen = 6
+    var control = MarkBuffer(mark: mark)
     let number = descriptor.number
     _ = try retrying("write to a link") {
-      unsafe withUnsafePointer(to: &address) { pointer in
-        unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { target in
-          unsafe frame.withUnsafeBytes {
-            unsafe sendto(
-              number, $0.baseAddress, $0.count, 0, target, socklen_t(MemoryLayout<sockaddr_ll>.size))
+      unsafe withUnsafeMutablePointer(to: &address) { address in
+        unsafe frame.withUnsafeBytes { bytes in
+          var vector = unsafe iovec(
+            iov_base: UnsafeMutableRawPointer(mutating: bytes.baseAddress), iov_len: bytes.count)
+          return unsafe withUnsafeMutablePointer(to: &vector) { vector in
+            var message = unsafe msghdr()
+            unsafe message.msg_name = UnsafeMutableRawPointer(address)
+            unsafe message.msg_namelen = socklen_t(MemoryLayout<sockaddr_ll>.size)
+            unsafe message.msg_iov = vector
+            unsafe message.msg_iovlen = 1
+            return unsafe control.attached(to: &message) { unsafe sendmsg(number, &$0, 0) }
           }
         }
       }
     }
   }
 
-  /// The next frame, whole, into a buffer; nil when none is waiting.
+  /// The priority of what is sent from here on, in which frames tell whose packets they are.
+  package static func setPriority(_ descriptor: borrowing Descriptor, _ priority: UInt32) throws(SystemError)
+  {
+    var priority = priority
+    let number = descriptor.number
+    _ = try retrying("set a socket's priority") {
+      unsafe setsockopt(
+        number, SOL_SOCKET, SO_PRIORITY, &priority, socklen_t(MemoryLayout<UInt32>.size))
+    }
+  }
+
+  /// The next frame, whole, into a buffer, and what is told with it; nil when none is waiting.
   package static func receive(
     _ descriptor: borrowing Descriptor, into buffer: inout [UInt8]
-  ) -> Int? {
+  ) -> (count: Int, note: FrameNote)? {
     let number = descriptor.number
-    let count = unsafe buffer.withUnsafeMutableBytes {
-      unsafe recv(number, $0.baseAddress, $0.count, CInt(MSG_DONTWAIT) | CInt(MSG_TRUNC))
+    var control = InlineArray<12, UInt64>(repeating: 0)
+    return unsafe withUnsafeMutableBytes(of: &control) { control in
+      unsafe buffer.withUnsafeMutableBytes { buffer in
+        var vector = unsafe iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
+        return unsafe withUnsafeMutablePointer(to: &vector) { vector in
+          var message = unsafe msghdr()
+          unsafe message.msg_iov = vector
+          unsafe message.msg_iovlen = 1
+          unsafe message.msg_control = control.baseAddress
+          unsafe message.msg_controllen = control.count
+          let count = unsafe recvmsg(number, &message, CInt(MSG_DONTWAIT) | CInt(MSG_TRUNC))
+          guard count > 0 else { return nil }
+          return unsafe (
+            count, ControlData.note(in: message.msg_control, count: message.msg_controllen)
+          )
+        }
+      }
     }
-    return count > 0 ? count : nil
   }
 }

@@ -28,7 +28,7 @@ package final class LinuxHost {
   package private(set) var interfaces: [NetworkInterface] = []
   private var hooks: [UInt32: InterfaceHook] = [:]
   private var knownDevices: Set<UInt32> = []
-  private var knownBroadcasts: Set<UInt32> = []
+  private var knownBroadcasts: [UInt32: UInt32] = [:]
   private var programs: [Int: RuleProgramsBox] = [:]
 
   private final class RuleProgramsBox {
@@ -104,6 +104,9 @@ package final class LinuxHost {
     let rights: SocketRights = [.reinject, .deliver]
     try maps.sockets.update(try PacketSocket.cookie(socket), HookSocket(rights: rights, slot: 0))
     try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
+    // What divertd judges keeps its mark. Who made it, a kernel before Linux 6.12 cannot tell.
+    try? PacketSocket.ask(for: .mark, on: socket)
+    try? PacketSocket.ask(for: .owner, on: socket)
     try PacketSocket.bind(socket, to: link.index)
     return socket
   }
@@ -235,7 +238,9 @@ package final class LinuxHost {
   private func updateMaps(
     from old: HostView, to new: HostView, _ hooked: [NetworkInterface]
   ) throws(SystemError) {
-    let broadcasts = hooked.reduce(into: Set([UInt32.max])) { $0.formUnion($1.broadcasts4) }
+    let broadcasts = hooked.reduce(into: [UInt32.max: 0]) { known, interface in
+      known.merge(interface.broadcasts4.map { ($0, interface.index) }) { first, _ in first }
+    }
     let (old4, new4) = (Set(old.interfaces.flatMap(\.addresses4)), Set(new.interfaces.flatMap(\.addresses4)))
     for address in new4.subtracting(old4) { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
     for address in old4.subtracting(new4) { maps.local4.delete(address.rawValue.bigEndian) }
@@ -243,10 +248,12 @@ package final class LinuxHost {
     for address in new6.subtracting(old6) { try maps.local6.update(address.networkBytes, UInt8(1)) }
     for address in old6.subtracting(new6) { maps.local6.delete(address.networkBytes) }
 
-    for address in broadcasts.subtracting(knownBroadcasts) {
-      try maps.broadcast4.update(address.bigEndian, UInt8(1))
+    for (address, index) in broadcasts where knownBroadcasts[address] != index {
+      try maps.broadcast4.update(address.bigEndian, index)
     }
-    for address in knownBroadcasts.subtracting(broadcasts) { maps.broadcast4.delete(address.bigEndian) }
+    for address in knownBroadcasts.keys where broadcasts[address] == nil {
+      maps.broadcast4.delete(address.bigEndian)
+    }
     knownBroadcasts = broadcasts
 
     for interface in hooked {
@@ -351,18 +358,24 @@ package final class LinuxHost {
     ports.table[port].map { !$0.options.contains(.fragments) } ?? false
   }
 
+  func wantsOwner(port: UInt16) -> Bool { ports.table[port]?.options.contains(.owner) ?? false }
+
   /// Says what the socket wants, whether it has a port by now or not.
   ///
-  /// - Throws: `EINVAL` for a socket that is none of ours.
+  /// - Throws: `EINVAL` for a socket that is none of ours, `ENOPROTOOPT` for what this kernel cannot tell.
   package func setOptions(
     _ options: SocketOptions, of socket: borrowing Descriptor
   ) throws(SystemError) {
+    let notes: [(SocketOptions, SocketNotes)] = [(.time, .time), (.mark, .mark), (.owner, .owner)]
+    let wanted = SocketNotes(notes.compactMap { options.contains($0.0) ? $0.1 : nil })
     let options = HookPortOptions(rawValue: options.rawValue)
     let cookie = try PacketSocket.cookie(socket)
-    guard ports.setOptions(options, of: cookie) else {
+    guard ports.sockets[cookie] != nil else {
       throw SystemError(
         "set a divert socket's options", code: EINVAL, advice: "the socket is not one that divertd opened")
     }
+    try PacketSocket.ask(for: wanted, on: socket)
+    ports.setOptions(options, of: cookie)
     if let port = ports.port(of: cookie) { tellHooks(port) }
   }
 

@@ -74,12 +74,9 @@ struct PortBindings: ~Copyable {
 
   func port(of cookie: UInt64) -> UInt16? { table.ports.first { table[$0]?.cookie == cookie } }
 
-  /// - Returns: Whether there is such a socket.
-  mutating func setOptions(_ wanted: HookPortOptions, of cookie: UInt64) -> Bool {
-    guard sockets[cookie] != nil else { return false }
+  mutating func setOptions(_ wanted: HookPortOptions, of cookie: UInt64) {
     sockets[cookie]?.options = wanted
     if let port = port(of: cookie) { table.change(port) { $0.options = wanted } }
-    return true
   }
 
   /// Takes note of what the kernel has dropped.

@@ -10,9 +10,9 @@ extension LinuxHost {
   package func handleUpcalls() {
     turnClock()
     for _ in 0..<256 {
-      guard let count = PacketSocket.receive(upcallSocket, into: &upcallFrame) else { return }
+      guard let (count, note) = PacketSocket.receive(upcallSocket, into: &upcallFrame) else { return }
       guard count <= upcallFrame.count else { continue }
-      judge(Array(upcallFrame.prefix(count)))
+      judge(Array(upcallFrame.prefix(count)), PacketOrigin(mark: note.mark, ownerNumber: note.owner))
     }
   }
 
@@ -34,7 +34,7 @@ extension LinuxHost {
     engine.now = KernelClock.monotonicCoarse.now
   }
 
-  private func judge(_ frame: [UInt8]) {
+  private func judge(_ frame: [UInt8], _ origin: PacketOrigin) {
     let bytes = unsafe frame.span.bytes
     guard let header = FrameHeader(parsing: bytes), header.operation == .upcall else { return }
     let frame = bytes.extracting(droppingFirst: FrameHeader.packetOffset)
@@ -49,21 +49,22 @@ extension LinuxHost {
     let index = engine.ruleSet.index(after: header.tag == 0 ? 0 : header.tag - 1)
     var sink = LinkSink(host: self)
     let judgement = engine.judge(
-      packet, pass, from: index, passes: header.passes, arrival: header.flags, to: &sink)
-    if judgement == .proceed { accept(packet, Onward(pass, passes: header.passes, arrival: header.flags)) }
+      packet, pass, from: index, passes: header.passes, arrival: header.flags, origin: origin, to: &sink)
+    guard judgement == .proceed else { return }
+    accept(packet, Onward(pass, passes: header.passes, arrival: header.flags, origin: origin))
   }
 
   /// Lets a packet go on that has been judged to the end, cut to the size that its way takes.
   fileprivate func accept(_ packet: RawSpan, _ onward: Onward) {
     let mtu = mtu(for: packet, onward.pass)
     guard packet.byteCount > mtu else {
-      return write(packet, FrameHeader(accepting: onward), to: upcallInterface)
+      return write(packet, FrameHeader(accepting: onward), to: upcallInterface, onward.origin)
     }
     // IPv4 packets keep their identification.
     let identification = UInt32.random(in: 0 ... .max)
     let fragments = Fragmenting.fragments(of: packet, mtu: mtu, identification: identification) ?? []
     for fragment in fragments {
-      write(unsafe fragment.span.bytes, FrameHeader(accepting: onward), to: upcallInterface)
+      write(unsafe fragment.span.bytes, FrameHeader(accepting: onward), to: upcallInterface, onward.origin)
     }
   }
 
@@ -81,8 +82,20 @@ extension LinuxHost {
     return min(device, path ?? device)
   }
 
+  /// The owner goes where the hooks have it, too: in the priority. What divertd lets go on has none.
+  fileprivate func deliver(
+    _ packet: RawSpan, _ header: FrameHeader, to link: UInt32, _ origin: PacketOrigin
+  ) {
+    let tells = origin.owner != nil && wantsOwner(port: header.port)
+    if tells { try? PacketSocket.setPriority(upcallSocket, origin.ownerNumber) }
+    write(packet, header, to: link, origin)
+    if tells { try? PacketSocket.setPriority(upcallSocket, 0) }
+  }
+
   /// Writes a packet to a link as what the header says.
-  fileprivate func write(_ packet: RawSpan, _ header: FrameHeader, to link: UInt32) {
+  fileprivate func write(
+    _ packet: RawSpan, _ header: FrameHeader, to link: UInt32, _ origin: PacketOrigin
+  ) {
     var frame = [UInt8](repeating: 0, count: FrameHeader.packetOffset)
     frame.reserveCapacity(frame.count + packet.byteCount)
     unsafe packet.withUnsafeBytes { unsafe frame.append(contentsOf: $0) }
@@ -91,7 +104,7 @@ extension LinuxHost {
     header.write(to: &bytes, packetVersion: packet.integer(at: 0, as: UInt8.self) >> 4)
     // What the hook refuses, it counts. And ENOBUFS comes from a device that has dropped the frame after it was shown to
     // the socket, as it always does.
-    try? PacketSocket.send(frame, on: upcallSocket, to: link)
+    try? PacketSocket.send(frame, on: upcallSocket, to: link, mark: origin.mark)
   }
 }
 
@@ -120,11 +133,11 @@ private struct LinkSink: DivertSink {
 
   func wantsWholePackets(port: UInt16) -> Bool { host.wantsWholePackets(port: port) }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
     guard let link = host.link(ofPort: header.port) else { return .noListener }
     var header = header
     header.operation = .deliver
-    host.write(packet, header, to: link)
+    host.deliver(packet, header, to: link, origin)
     host.hookCounts.countDelivery(to: header.port, isTee: header.flags.contains(.tee))
     return .delivered
   }

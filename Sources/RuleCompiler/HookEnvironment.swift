@@ -15,7 +15,8 @@ package struct HookMaps: ~Copyable, Sendable {
   package let local4: Map
   /// The local IPv6 addresses, 16 bytes in network order.
   package let local6: Map
-  /// The broadcast addresses of this host's networks, 4 bytes in network order.
+  /// The broadcast addresses of this host's networks, 4 bytes in network order: the interface's index, 0 for that of all
+  /// networks.
   package let broadcast4: Map
   /// By interface index: ``HookInterface``.
   package let interfaces: Map
@@ -35,7 +36,7 @@ package struct HookMaps: ~Copyable, Sendable {
       "divert_ports", .array, valueSize: HookPort.size, capacity: HookPort.capacity, isMappable: true)
     let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
     let local6 = try Map("divert_local6", .hash, keySize: 16, valueSize: 1, capacity: 65536)
-    let broadcast4 = try Map("divert_broad4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
+    let broadcast4 = try Map("divert_broad4", .hash, keySize: 4, valueSize: 4, capacity: 65536)
     let interfaces = try Map(
       "divert_devices", .hash, keySize: 4, valueSize: MemoryLayout<HookInterface>.size,
       capacity: interfaceCapacity)
@@ -124,6 +125,8 @@ package struct HookPortOptions: OptionSet, BitwiseCopyable, Sendable {
   package init(rawValue: UInt32) { self.rawValue = rawValue }
   /// Fragments as they are, not reassembled.
   package static let fragments = HookPortOptions(rawValue: 1)
+  /// Who has made each packet, in its priority.
+  package static let owner = HookPortOptions(rawValue: 8)
 }
 
 /// What a link's hook has to know about a socket, 8 bytes.

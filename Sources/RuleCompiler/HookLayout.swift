@@ -6,11 +6,14 @@ import Kernel
 enum Context {
   static let length = 0
   static let packetType = 4
+  static let mark = 8
   static let networkProtocol = 16
   static let vlanPresent = 20
+  static let priority = 32
   static let ingressInterface = 36
   static let interface = 40
   static let segments = 164
+  static let socket = 168
 
   /// The five words that belong to whoever handles the packet.
   static func word(_ index: Int) -> Int { 48 + 4 * index }
@@ -74,6 +77,8 @@ enum Frame {
   static let options = -208
   /// Of the socket that has written the packet.
   static let writerSlot = -168
+  /// What the packet had before a copy of it told its owner there.
+  static let priority = -220
   static let tcpFlags = -44
   /// 0 for what is no later fragment; else the offset, in units that depend on the version.
   static let fragmentOffset = -48

@@ -23,10 +23,6 @@ extension LinkHook {
     let (lookUp, found, elsewhere, tooBig) = (
       assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel()
     )
-    assembler.move(.r1, .r6)
-    assembler.move(.r2, .r10)
-    assembler.calculate64(.add, .r2, Int32(Frame.route))
-    assembler.move(.r3, 64)
     assembler.move(.r4, Route.skipNeighbour)
     assembler.load(.byte, .r5, from: .r10, Route.family)
     assembler.jump(if: .r5, .notEqual, Self.version4Family, to: lookUp)
@@ -34,7 +30,19 @@ extension LinkHook {
     assembler.jump(if: .r5, .notEqual, 0, to: lookUp)
     assembler.move(.r4, Route.skipNeighbour | Route.findSource)
     assembler.place(lookUp)
-    assembler.call(.routeLookup)
+    let (unmarked, answered) = (assembler.makeLabel(), assembler.makeLabel())
+    assembler.load(.word, .r5, from: .r6, Context.mark)
+    assembler.jump(if: .r5, .equal, 0, to: unmarked)
+    assembler.store(.word, .r5, to: .r10, Route.mark)
+    assembler.store(.word, .r4, to: .r10, Frame.lookupFlags)
+    assembler.calculate(.or, .r4, UInt32(Route.byMark))
+    lookUpRoute()
+    assembler.jump(if: .r0, .lessOrEqual, UInt32(Int32.max), to: answered)
+    // EINVAL: this kernel knows no such flag.
+    assembler.load(.word, .r4, from: .r10, Frame.lookupFlags)
+    assembler.place(unmarked)
+    lookUpRoute()
+    assembler.place(answered)
     assembler.jump(if: .r0, .equal, 0, to: found)
     assembler.jump(if: .r0, .equal, Route.noNeighbour, to: found)
     assembler.jump(if: .r0, .equal, Route.notForwarded, to: elsewhere)
@@ -44,6 +52,18 @@ extension LinkHook {
     tooBigForRoute(maps)
 
     assembler.place(found)
+    let (unicast, group, everybody) = (
+      assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel()
+    )
+    requireIPv4(otherwise: unicast)
+    refuseLoopbackSource(maps)
+    // A default route leads to a gateway, which is not whom a packet to many is for.
+    assembler.load(.byte, .r1, from: .r10, Frame.packet + 16)
+    assembler.calculate(.and, .r1, 0xf0)
+    assembler.jump(if: .r1, .equal, 0xe0, to: group)
+    assembler.load(.word, .r1, from: .r10, Frame.packet + 16)
+    assembler.jump(if: .r1, .equal, .max, to: everybody)
+    assembler.place(unicast)
     assembler.count(.reinjectedOutgoing, ofSlot: Frame.slot, maps)
     fillSource()
     clearAddresses()
@@ -63,7 +83,31 @@ extension LinkHook {
     assembler.exit()
 
     assembler.place(elsewhere)
-    notForwarded(maps)
+    notForwarded(group: group, everybody: everybody, maps)
+  }
+
+  /// The next hop's family in the look-up's answer may be another.
+  private mutating func requireIPv4(otherwise label: Label) {
+    assembler.load(.byte, .r1, from: .r10, Frame.packet)
+    assembler.jump(if: .r1, .greaterOrEqual, 0x60, to: label)
+  }
+
+  /// RFC 1122 §3.2.1.3: 127/8 must not leave the host; ip_output on BSD says EADDRNOTAVAIL.
+  private mutating func refuseLoopbackSource(_ maps: borrowing HookMaps) {
+    let fine = assembler.makeLabel()
+    assembler.load(.byte, .r1, from: .r10, Frame.packet + 12)
+    assembler.jump(if: .r1, .notEqual, 127, to: fine)
+    drop(.noInterface, maps)
+    assembler.place(fine)
+  }
+
+  /// r0 = what the look-up with the flags in r4 says.
+  private mutating func lookUpRoute() {
+    assembler.move(.r1, .r6)
+    assembler.move(.r2, .r10)
+    assembler.calculate64(.add, .r2, Int32(Frame.route))
+    assembler.move(.r3, 64)
+    assembler.call(.routeLookup)
   }
 
   private static var version4Family: UInt32 { 2 }  // AF_INET
@@ -72,8 +116,7 @@ extension LinkHook {
   /// A source of 0.0.0.0 becomes the address that packets to this destination leave with, as in ip_output on BSD.
   private mutating func fillSource() {
     let done = assembler.makeLabel()
-    assembler.load(.byte, .r1, from: .r10, Route.family)
-    assembler.jump(if: .r1, .notEqual, Self.version4Family, to: done)
+    requireIPv4(otherwise: done)
     assembler.load(.word, .r1, from: .r10, Frame.packet + 12)
     assembler.jump(if: .r1, .notEqual, 0, to: done)
     assembler.load(.word, .r1, from: .r10, Route.source)
@@ -190,12 +233,14 @@ extension LinkHook {
     assembler.exit()
   }
 
-  /// No unicast route: an address of this host, or broadcast or multicast.
-  private mutating func notForwarded(_ maps: borrowing HookMaps) {
-    let (version6, onLink, multicast6, local, group) = (
+  /// No unicast route: an address of this host, or broadcast or multicast. The last two (`everybody`, `group`) leave by
+  /// the interface that the packet's address names; without one, by that of the route, if there is one.
+  private mutating func notForwarded(group: Label, everybody: Label, _ maps: borrowing HookMaps) {
+    let (version6, onLink, multicast6, local, broadcast) = (
       assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(),
       assembler.makeLabel()
     )
+    assembler.store(.word, value: 0, to: .r10, Route.interface)
     assembler.load(.byte, .r1, from: .r10, Route.family)
     assembler.jump(if: .r1, .equal, Self.version6Family, to: version6)
     assembler.load(.byte, .r1, from: .r10, Frame.packet + 16)
@@ -206,10 +251,16 @@ extension LinkHook {
     assembler.calculate(.and, .r1, 0xf0)
     assembler.jump(if: .r1, .equal, 0xe0, to: group)
     assembler.lookUp(maps.broadcast4, key: Frame.packet + 16)
+    assembler.jump64(if: .r0, .notEqual, 0, to: broadcast)
+    drop(.noRoute, maps)
+
+    assembler.place(broadcast)
+    assembler.load(.word, .r1, from: .r0, 0)
+    assembler.store(.word, .r1, to: .r10, Route.interface)
+    assembler.place(everybody)
     assembler.store(.word, value: .max, to: .r10, Frame.header)
     assembler.store(.halfword, value: 0xffff, to: .r10, Frame.header + 4)
-    assembler.jump64(if: .r0, .notEqual, 0, to: onLink)
-    drop(.noRoute, maps)
+    assembler.jump(to: onLink)
 
     assembler.place(group)
     // RFC 1112 §6.4: 01:00:5e and the low 23 bits of the group.
@@ -236,6 +287,14 @@ extension LinkHook {
     assembler.store(.halfword, .r1, to: .r10, Frame.header + 4)
 
     assembler.place(onLink)
+    let (named, version6OnLink) = (assembler.makeLabel(), assembler.makeLabel())
+    let transmit = UInt32(FrameHeader.Flags.transmitInterface.rawValue)
+    assembler.jump(if: .r9, .anyBitSet, transmit, to: named)
+    assembler.load(.word, .r8, from: .r10, Route.interface)
+    assembler.place(named)
+    requireIPv4(otherwise: version6OnLink)
+    refuseLoopbackSource(maps)
+    assembler.place(version6OnLink)
     requireInterface(maps)
     for offset in stride(from: 0, to: 6, by: 2) {
       assembler.load(.halfword, .r1, from: .r0, offset)

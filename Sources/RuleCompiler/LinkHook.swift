@@ -35,6 +35,8 @@ package struct LinkHook: ~Copyable {
     static let route = -176
     /// `struct bpf_redir_neigh`, 20 bytes.
     static let neighbour = -200
+    /// Of the route look-up.
+    static let lookupFlags = -204
   }
 
   /// `struct bpf_fib_lookup` (linux/bpf.h).
@@ -45,9 +47,12 @@ package struct LinkHook: ~Copyable {
     static let typeOfService = Frame.route + 12
     static let source = Frame.route + 16
     static let destination = Frame.route + 32
+    static let mark = Frame.route + 52
     static let skipNeighbour: Int32 = 1 << 2
     /// Finds the source address, too (Linux 6.7).
     static let findSource: Int32 = 1 << 4
+    /// Asks the routes that `ip rule` has for the packet's mark (Linux 6.10).
+    static let byMark: Int32 = 1 << 5
     static let noNeighbour: UInt32 = 7
     static let notForwarded: UInt32 = 4
     static let needsFragmenting: UInt32 = 8
@@ -201,6 +206,8 @@ package struct LinkHook: ~Copyable {
     assembler.store(.byte, value: UInt32(FrameHeader.version), to: .r10, Frame.header + 11)
     assembler.storeBytes(from: Frame.header, count: 12, at: 0)
     assembler.count(.upcall, maps, key: Frame.key)
+    assembler.move(.r1, 0)
+    assembler.store(.word, .r1, to: .r6, Context.priority)
     assembler.load(.word, .r1, from: .r6, Context.interface)
     assembler.jump(if: .r1, .notEqual, upcallInterface, to: elsewhere)
     assembler.clearMark()

@@ -33,12 +33,14 @@ extension RuleHook {
     assembler.load(.word, .r1, from: .r10, Frame.passes)
     assembler.jump(if: .r1, .greaterOrEqual, UInt32(FrameHeader.passLimit), to: looped)
     loadLink(counting: HookPort.Offset.diverted, otherwise: nobody, maps)
+    tellOwnerIfAsked()
     buildFrameHeader(.diverted)
     assembler.jump(to: handOver)
 
     assembler.place(upcall)
     assembler.move32(.r7, environment.upcallInterface)
     assembler.count(.upcall, maps, key: Frame.key)
+    tellOwner()
     // No port yet: its place is free for the transmit interface of a forwarded packet.
     assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
     assembler.store(.word, .r1, to: .r10, Frame.port)
@@ -74,6 +76,8 @@ extension RuleHook {
     assembler.steal()
     assembler.place(looped)
     assembler.count(.looped, maps, key: Frame.key)
+    // Only what a socket has written has passes.
+    assembler.count(.looped, ofSlot: Frame.writerSlot, maps)
     assembler.steal()
   }
 
@@ -84,6 +88,9 @@ extension RuleHook {
     assembler.store(.word, value: UInt32(ruleNumber), to: .r10, Frame.tag)
     assembler.store(.doubleword, .r7, to: .r10, Frame.time)
     loadLink(counting: HookPort.Offset.teed, otherwise: nobody, maps)
+    assembler.load(.word, .r1, from: .r6, Context.priority)
+    assembler.store(.word, .r1, to: .r10, Frame.priority)
+    tellOwnerIfAsked()
     buildFrameHeader(.diverted, flags: .tee)
     assembler.loadBytes(at: 0, count: 12, to: Frame.linkHeader)
     assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
@@ -93,6 +100,8 @@ extension RuleHook {
     assembler.move(.r3, 0)
     assembler.call(.cloneRedirect)
     assembler.storeBytes(from: Frame.linkHeader, count: 12, at: 0)
+    assembler.load(.word, .r1, from: .r10, Frame.priority)
+    assembler.store(.word, .r1, to: .r6, Context.priority)
     assembler.clearMark()
     assembler.jump(to: skip)
     assembler.place(nobody)
@@ -116,7 +125,40 @@ extension RuleHook {
     assembler.place(bound)
   }
 
-  /// r7 = the link of the port on the stack, whose count at an offset grows by one.
+  /// Where the socket of the port at r0 asks for it: ``tellOwner()``.
+  private mutating func tellOwnerIfAsked() {
+    let (asked, done) = (assembler.makeLabel(), assembler.makeLabel())
+    assembler.load(.word, .r1, from: .r0, HookPort.Offset.options)
+    assembler.jump(if: .r1, .anyBitSet, HookPortOptions.owner.rawValue, to: asked)
+    assembler.jump(to: done)
+    assembler.place(asked)
+    tellOwner()
+    assembler.place(done)
+  }
+
+  /// The packet's priority becomes the number plus one of the user who has made it; 0 where that is nobody of this
+  /// host, or the packet was written back: then its socket is the divert socket. A packet on a link has no other use for a
+  /// priority, and its reader may be told it (SO_RCVPRIORITY). Changes r0...r5.
+  private mutating func tellOwner() {
+    let done = assembler.makeLabel()
+    assembler.move(.r1, 0)
+    assembler.store(.word, .r1, to: .r6, Context.priority)
+    guard isOutgoing else { return }
+    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.jump(if: .r1, .notEqual, 0, to: done)
+    assembler.load(.doubleword, .r1, from: .r6, Context.socket)
+    assembler.jump64(if: .r1, .equal, 0, to: done)
+    // Half a socket (a connection about to come or to go) has an owner that nobody knows.
+    assembler.call(.fullSocket)
+    assembler.jump64(if: .r0, .equal, 0, to: done)
+    assembler.move(.r1, .r6)
+    assembler.call(.socketUser)
+    assembler.calculate(.add, .r0, 1)
+    assembler.store(.word, .r0, to: .r6, Context.priority)
+    assembler.place(done)
+  }
+
+  /// r7 = the link of the port on the stack, whose count at an offset grows by one; r0 = its ``HookPort``.
   private mutating func loadLink(
     counting count: Int, otherwise nobody: Label, _ maps: borrowing HookMaps
   ) {

@@ -1,10 +1,11 @@
+import DivertWire
 import Packets
 
 /// The part of a host that packets are addressed to.
 extension HostState {
-  /// A program's packet: as ``output(_:receivedOn:reentry:)``, made here.
-  mutating func send(_ packet: [UInt8]) -> CInt {
-    output(packet, receivedOn: 0)
+  /// A program's packet: as ``output(_:receivedOn:_:reentry:)``, made here.
+  mutating func send(_ packet: [UInt8], _ origin: PacketOrigin = PacketOrigin()) -> CInt {
+    output(packet, receivedOn: 0, origin)
   }
 
   mutating func deliverLocally(_ packet: [UInt8]) {

@@ -7,26 +7,26 @@ import Packets
 /// The way of a packet through the host, as ip_input and ip_output have it on BSD.
 extension HostState {
   /// A packet arrives, or re-enters as one that does.
-  mutating func input(_ packet: [UInt8], on interface: UInt32, reentry: Reentry? = nil) {
+  mutating func input(_ packet: [UInt8], on interface: UInt32, mark: UInt32 = 0, reentry: Reentry? = nil) {
     guard let packet = checked(packet, on: interface) else {
       counters.badHeader += 1
       return
     }
     let pass = Pass(
       direction: .incoming, receiveInterface: interface, isReinjected: reentry != nil)
-    switch judge(packet, pass, reentry) {
+    switch judge(packet, pass, PacketOrigin(mark: mark), reentry) {
     case .consumed: break
     case .denied: counters.denied += 1
-    case .proceed: inputJudged(packet, on: interface)
+    case .proceed: inputJudged(packet, on: interface, mark: mark)
     }
     goOn()
   }
 
-  private mutating func inputJudged(_ packet: [UInt8], on interface: UInt32) {
+  private mutating func inputJudged(_ packet: [UInt8], on interface: UInt32, mark: UInt32) {
     if isLocal(destination(of: packet)) {
       deliverLocally(packet)
     } else if forwards {
-      forward(packet, from: interface)
+      forward(packet, from: interface, mark: mark)
     } else {
       counters.unreachable += 1
     }
@@ -37,7 +37,7 @@ extension HostState {
     while !waiting.isEmpty {
       let (packet, onward) = waiting.removeFirst()
       if onward.pass.direction == .incoming {
-        inputJudged(packet, on: onward.pass.receiveInterface)
+        inputJudged(packet, on: onward.pass.receiveInterface, mark: onward.origin.mark)
       } else {
         _ = transmit(packet, onward.pass)
       }
@@ -62,7 +62,7 @@ extension HostState {
     return Array(packet.prefix(Int(fields.length)))
   }
 
-  private mutating func forward(_ packet: [UInt8], from interface: UInt32) {
+  private mutating func forward(_ packet: [UInt8], from interface: UInt32, mark: UInt32) {
     var packet = packet
     let offset = packet[0] >> 4 == 4 ? 8 : 7
     guard packet[offset] > 1 else {
@@ -70,30 +70,36 @@ extension HostState {
       return
     }
     packet[offset] -= 1
-    if output(packet, receivedOn: interface) == 0 { counters.forwarded += 1 }
+    if output(packet, receivedOn: interface, PacketOrigin(mark: mark)) == 0 { counters.forwarded += 1 }
   }
 
   /// A packet leaves, or re-enters as one that does.
   ///
   /// - Returns: 0, or the errno for whoever sends it. Diverted counts as sent.
   @discardableResult
-  mutating func output(_ packet: [UInt8], receivedOn receiveInterface: UInt32, reentry: Reentry? = nil)
-    -> CInt
-  {
+  mutating func output(
+    _ packet: [UInt8], receivedOn receiveInterface: UInt32, _ origin: PacketOrigin, reentry: Reentry? = nil
+  ) -> CInt {
     guard PacketFields(parsing: packet.rawSpan).isReadable else {
       counters.badHeader += 1
       return EINVAL
     }
-    guard let interface = route(to: destination(of: packet)) else {
+    let destination = destination(of: packet)
+    guard let interface = wayOut(to: destination, named: reentry?.pass.transmitInterface ?? 0) else {
       counters.unreachable += 1
-      return EHOSTUNREACH
+      return destination.isOfSeveralLinks ? ENETUNREACH : EHOSTUNREACH
+    }
+    // RFC 1122 §3.2.1.3: 127/8 must not leave the host; the error is that of ip_output on BSD.
+    guard packet[0] >> 4 == 6 || packet[12] != 127 || interface == Self.loopback else {
+      counters.unreachable += 1
+      return EADDRNOTAVAIL
     }
     let packet = completed(packet, on: interface)
     let pass = Pass(
       direction: .outgoing, receiveInterface: receiveInterface, transmitInterface: interface,
       isReinjected: reentry != nil)
     defer { goOn() }
-    switch judge(packet, pass, reentry) {
+    switch judge(packet, pass, origin, reentry) {
     case .consumed: return 0
     case .denied:
       counters.denied += 1
@@ -156,11 +162,13 @@ extension HostState {
     }
   }
 
-  private mutating func judge(_ packet: [UInt8], _ pass: Pass, _ reentry: Reentry?) -> Judgement {
+  private mutating func judge(
+    _ packet: [UInt8], _ pass: Pass, _ origin: PacketOrigin, _ reentry: Reentry?
+  ) -> Judgement {
     withSink { engine, sink in
       engine.judge(
         packet.rawSpan, pass, from: reentry?.index ?? 0, passes: reentry?.passes ?? 0,
-        arrival: reentry?.arrival ?? [], to: &sink)
+        arrival: reentry?.arrival ?? [], origin: origin, to: &sink)
     }
   }
 
@@ -171,7 +179,7 @@ extension HostState {
   }
 
   private mutating func withSink<Result>(_ body: (inout DivertEngine, inout PortSink) -> Result) -> Result {
-    var sink = PortSink(ports: ports)
+    var sink = PortSink(ports: ports, now: now)
     defer {
       for port in sink.closed { ports.unbind(port) }
       waiting += sink.proceeding
@@ -182,17 +190,23 @@ extension HostState {
   /// A program writes a packet to a divert socket.
   ///
   /// - Returns: 0 or an errno. What becomes of an incoming packet nobody tells, as on BSD.
-  mutating func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt {
+  mutating func reinject(_ packet: RawSpan, _ header: FrameHeader, mark: UInt32) -> CInt {
     switch engine.admit(packet, header) {
     case .refused(let code): return code
     case .reenters(let reentry):
       let packet = [UInt8](copying: packet)
       if reentry.pass.direction == .outgoing {
-        return output(packet, receivedOn: reentry.pass.receiveInterface, reentry: reentry)
+        return output(
+          packet, receivedOn: reentry.pass.receiveInterface, PacketOrigin(mark: mark), reentry: reentry)
       }
-      input(packet, on: reentry.pass.receiveInterface, reentry: reentry)
+      input(packet, on: reentry.pass.receiveInterface, mark: mark, reentry: reentry)
       return 0
     }
+  }
+
+  /// Only what no route tells, which link is meant, is left to the packet's address.
+  private func wayOut(to destination: HostAddress, named interface: UInt32) -> UInt32? {
+    destination.isOfSeveralLinks && interface != 0 ? interface : route(to: destination)
   }
 
   func destination(of packet: [UInt8]) -> HostAddress {

@@ -28,6 +28,9 @@ struct HostAddress: Hashable, Sendable {
     version == 4 ? (224...239).contains(low >> 24) || low == 0xffff_ffff : high >> 56 == 0xff
   }
 
+  /// Every link has it, or its own of that name: a group, or link-local (RFC 4007 §4).
+  var isOfSeveralLinks: Bool { isMulticast || version == 6 && high >> 54 == 0x3fa }
+
   var isLoopback: Bool { version == 4 ? low >> 24 == 127 : (high, low) == (0, 1) }
 }
 

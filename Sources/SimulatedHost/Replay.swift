@@ -107,7 +107,7 @@ private struct ReplaySink: DivertSink {
 
   init(echoing: Set<UInt16>) { self.echoing = echoing }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
     guard !header.flags.contains(.tee) else { return .delivered }
     isDelivered = true
     returned = echoing.contains(header.port) ? header.tag : nil

@@ -10,7 +10,7 @@ import Synchronization
 extension SimulatedHost: DivertHost {
   public func open(port: UInt16?, options: DivertOptions) throws(SystemError) -> DivertChannel {
     let pair = try SocketPair()
-    let end = SocketEnd(pair.host, reassembles: !options.contains(.fragments))
+    let end = SocketEnd(pair.host, options)
     let bound = try state.withLock { state throws(SystemError) -> UInt16 in
       if let port { return try state.bind(port, end) }
       return 0
@@ -41,14 +41,15 @@ final class SimulatedSocket: InProcessHost, WriteCounts {
 
   init(host: SimulatedHost, end: SocketEnd) { (self.host, self.end) = (host, end) }
 
-  func reinject(_ packet: RawSpan, _ header: FrameHeader) -> CInt {
+  func reinject(_ packet: RawSpan, _ header: FrameHeader, mark: UInt32) -> CInt {
     host.perform { state in
       let before = (state.engine.counters, state.badChecksums)
-      let code = state.reinject(packet, header)
+      let code = state.reinject(packet, header, mark: mark)
       let after = state.engine.counters
       count(.reinjectedIncoming, after.reinjectedIncoming - before.0.reinjectedIncoming)
       count(.reinjectedOutgoing, after.reinjectedOutgoing - before.0.reinjectedOutgoing)
       count(.badChecksum, state.badChecksums - before.1)
+      count(.looped, after.looped - before.0.looped)
       if let refusal = SocketCount.allCases.first(where: { $0.code == code }) { count(refusal, 1) }
       return code
     }

@@ -84,9 +84,12 @@ public final class SimulatedHost: Sendable {
 
   /// A program on this host sends a packet.
   ///
+  /// - Parameters:
+  ///   - mark: What the program marks it with.
+  ///   - owner: The user whose program it is.
   /// - Throws: `EHOSTUNREACH` without a route, `EACCES` when a rule denies it.
-  public func send(_ packet: [UInt8]) throws(SystemError) {
-    let code = perform { $0.send(packet) }
+  public func send(_ packet: [UInt8], mark: UInt32 = 0, owner: UInt32? = nil) throws(SystemError) {
+    let code = perform { $0.send(packet, PacketOrigin(mark: mark, owner: owner)) }
     if code != 0 { throw SystemError("send a packet", code: code) }
   }
 

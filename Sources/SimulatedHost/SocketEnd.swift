@@ -1,3 +1,4 @@
+import Divert
 import DivertEngine
 import DivertWire
 import Glibc
@@ -8,15 +9,17 @@ import Synchronization
 /// The host's end of a divert socket: its receive buffer is what the kernel keeps between the two ends.
 final class SocketEnd: Sendable {
   let descriptor: SharedDescriptor
-  /// Whether fragments are put together before they are delivered.
-  let reassembles: Bool
+  private let options: DivertOptions
   /// Packets for which there was no room.
   let dropped = Atomic<UInt64>(0)
 
-  init(_ descriptor: consuming Descriptor, reassembles: Bool = true) {
+  init(_ descriptor: consuming Descriptor, _ options: DivertOptions) {
     self.descriptor = SharedDescriptor(descriptor)
-    self.reassembles = reassembles
+    self.options = options
   }
+
+  /// Whether fragments are put together before they are delivered.
+  var reassembles: Bool { !options.contains(.fragments) }
 
   /// Whether the client's end has been closed.
   var isAbandoned: Bool {
@@ -36,7 +39,17 @@ final class SocketEnd: Sendable {
   /// Lets the client read to the end, and hear that it is the end.
   func finish() { _ = shutdown(descriptor.number, CInt(SHUT_WR)) }
 
-  func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
+  func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin, now: UInt64) -> Delivery {
+    guard !options.isDisjoint(with: [.time, .mark, .owner]) else { return deliver(packet, header) }
+    let note = FrameNote(
+      time: options.contains(.time) ? now : 0, mark: options.contains(.mark) ? origin.mark : 0,
+      owner: options.contains(.owner) ? origin.ownerNumber : 0)
+    var noted = [UInt8](copying: packet)
+    unsafe withUnsafeBytes(of: note) { unsafe noted.append(contentsOf: $0) }
+    return deliver(noted.rawSpan, header)
+  }
+
+  private func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
     var storage = InlineArray<14, UInt8>(repeating: 0)
     var span = storage.mutableSpan
     var head = unsafe span.mutableBytes
@@ -79,6 +92,7 @@ struct SocketPair: ~Copyable {
 /// Delivers to the sockets of a host.
 struct PortSink: DivertSink {
   let ports: PortTable<SocketEnd>
+  let now: UInt64
   /// Ports whose sockets have been found closed.
   var closed: [UInt16] = []
   /// Fragments that go on.
@@ -92,9 +106,9 @@ struct PortSink: DivertSink {
     proceeding.append(([UInt8](copying: packet), onward))
   }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
     guard let end = ports[header.port] else { return .noListener }
-    let delivery = end.deliver(packet, header)
+    let delivery = end.deliver(packet, header, origin, now: now)
     if delivery == .noListener { closed.append(header.port) }
     return delivery
   }

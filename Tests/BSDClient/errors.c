@@ -188,6 +188,7 @@ static void options(int s) {
   tell("SO_REUSEPORT_LB", setsockopt(s, SOL_SOCKET, 0x10000, &value, sizeof value));
   tell("SO_USER_COOKIE", setsockopt(s, SOL_SOCKET, 0x1015, &value, sizeof value));
   tell("IP_TTL", setsockopt(s, IPPROTO_IP, IP_TTL, &value, sizeof value));
+  tell("SO_DONTROUTE", setsockopt(s, SOL_SOCKET, SO_DONTROUTE, &value, sizeof value));
   tell("IP_DIVERTFL", setsockopt(s, IPPROTO_IP, 0x1022, &value, sizeof value));
   tell("FIONREAD", ioctl(s, FIONREAD, &value));
   struct timeval little = {0, 1000};

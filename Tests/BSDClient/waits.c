@@ -86,6 +86,9 @@ static void peeking(int s) {
   if (ioctl(s, FIONREAD, &waiting) != 0) fail("FIONREAD");
   if (recv(s, packet, 0, MSG_PEEK | MSG_TRUNC) != waiting) fail("MSG_TRUNC");
   if (recv(s, packet, 30, MSG_PEEK) != 30) fail("a short buffer");
+  struct iovec cut = {packet, 30};
+  struct msghdr truncated = {.msg_iov = &cut, .msg_iovlen = 1};
+  if (recvmsg(s, &truncated, MSG_PEEK) != 30 || !(truncated.msg_flags & MSG_TRUNC)) fail("a cut packet");
   if (recvfrom(s, packet, sizeof packet, MSG_PEEK, (struct sockaddr *)&from, &size) != waiting) fail("MSG_PEEK");
   // The same in pieces, as read by recvmsg, and the address again.
   struct iovec pieces[3] = {{again, 7}, {again + 7, 13}, {again + 20, sizeof again - 20}};

@@ -21,7 +21,7 @@ struct RecordingSink: DivertSink {
     proceeded.append(([UInt8](packet), onward))
   }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader) -> Delivery {
+  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
     guard bound.contains(header.port) else { return .noListener }
     guard frames.count < room else { return .full }
     frames.append((header, [UInt8](packet)))
@@ -145,7 +145,10 @@ struct DivertEngineTests {
     (0, [], 1, nil, EADDRNOTAVAIL),
     (9, [], 1, nil, EADDRNOTAVAIL),
     (3, [.outgoing], 1, Pass(direction: .outgoing, receiveInterface: 3), nil),
-    (4, [.outgoing, .transmitInterface], 1, Pass(direction: .outgoing, receiveInterface: 0), nil),
+    (
+      4, [.outgoing, .transmitInterface], 1,
+      Pass(direction: .outgoing, receiveInterface: 0, transmitInterface: 4), nil
+    ),
     (9, [.outgoing], 1, Pass(direction: .outgoing, receiveInterface: 0), nil),
     (0, [.outgoing], 1, Pass(direction: .outgoing, receiveInterface: 0), nil),
   ]

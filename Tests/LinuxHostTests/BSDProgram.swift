@@ -28,12 +28,14 @@ struct BSDProgram {
     process.result()
   }
 
-  /// Pings B while the program runs, then waits for its end.
+  /// Pings B, or another, while the program runs, then waits for its end.
   ///
   /// - Returns: How many pings were answered, the lines that the program has printed, and its exit status. What it has
   ///   to complain of is a line, too.
-  func ping(_ count: Int) throws -> (answered: Int, lines: [String], status: Int32) {
-    let answered = try host.ping("192.0.2.2", count: count)
+  func ping(
+    _ count: Int, _ destination: String = "192.0.2.2"
+  ) throws -> (answered: Int, lines: [String], status: Int32) {
+    let answered = try host.ping(destination, count: count)
     let (lines, status) = end()
     return (answered, lines, status)
   }

@@ -201,7 +201,7 @@ import Testing
 
   // MARK: Every errno
 
-  @Test(arguments: [254, 258, 44]) func `errors`(_ number: Int) throws {
+  @Test(arguments: [254, 258, 44]) func `every error that a BSD program may see`(_ number: Int) throws {
     try host.ipfw("add 200 deny udp from any to 192.0.2.77 out")
     try host.b.run("ip", "neigh", "add", "192.0.2.77", "lladdr", "02:00:00:00:00:01", "dev", "em0")
     let output = try host.divertExec([BSDProgram.client, String(number), "errors", "2005"]).output
@@ -280,6 +280,7 @@ import Testing
     SO_REUSEPORT_LB: ok
     SO_USER_COOKIE: ok
     IP_TTL: ok
+    SO_DONTROUTE: ok
     IP_DIVERTFL: ENOPROTOOPT
     FIONREAD: ok
     SO_RCVTIMEO: ok

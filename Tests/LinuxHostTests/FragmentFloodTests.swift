@@ -21,6 +21,9 @@ import Testing
     #expect(after - before < 40_000, "\(before) kB, then \(after) kB")
     let reached = try host.packets(countedBy: 100)
     #expect(reached > 1000, "of 200 000 fragments \(reached) came so far")
+    let told = try host.b.run([Programs.path("divert"), "stat"], environment: host.daemon.environment).output
+    let evicted = told.split(separator: "evicted ").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
+    #expect(evicted > 10_000, "of those that came, most have had to make room: \(told)")
     // A datagram in fragments, amid what is left of the flood.
     #expect(try host.ping(address, count: 2, size: 20_000) == 2)
     try host.stop(program)

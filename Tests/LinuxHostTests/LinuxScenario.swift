@@ -78,6 +78,20 @@ final class LinuxScenario: ScenarioHost {
     return received
   }
 
+  func send(_ size: Int, to destination: String, port: UInt16, mark: UInt32, owner: UInt32) throws {
+    // A socket belongs to the user who has opened it; marking it is root's.
+    let program = """
+      import os, socket, sys
+      size, to, port, mark, owner = [int(word) if word.isdigit() else word for word in sys.argv[1:]]
+      os.seteuid(owner)
+      s = socket.socket(socket.AF_INET6 if ":" in to else socket.AF_INET, socket.SOCK_DGRAM)
+      os.seteuid(0)
+      s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+      s.sendto(bytes(size), (to, port))
+      """
+    try b.run("python3", "-c", program, "\(size)", destination, "\(port)", "\(mark)", "\(owner)")
+  }
+
   func name(of interface: DivertAddress.Interface) -> String? {
     guard case .index(let index) = interface, let links = try? b.run("ip", "-o", "link").output else {
       return nil

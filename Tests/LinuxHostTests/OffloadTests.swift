@@ -54,6 +54,32 @@ import Testing
     #expect(bytes > 20_000_000 && packets > 20_000_000 / 1500)
   }
 
+  @Test(arguments: ["192.0.2.1", "2001:db8:1::1", "127.0.0.1"])
+  func `datagrams that were sent as one super-packet are read one by one`(_ address: String) throws {
+    let host = try LinuxScenario()
+    try host.ipfw("add 100 divert 2000 udp from any to any 7002 out")
+    let record = Record()
+    let program = InPlaceProgram(try host.b.entered { try host.open(port: 2000) }) { record.take($0.bytes) }
+    program.start()
+    // UDP_SEGMENT (udp(7)): ten of 1000 bytes and one of 500.
+    try host.b.run(
+      "python3", "-c",
+      """
+      import socket, sys
+      s = socket.socket(socket.AF_INET6 if ":" in sys.argv[1] else socket.AF_INET, socket.SOCK_DGRAM)
+      s.setsockopt(socket.IPPROTO_UDP, 103, 1000)
+      s.sendto(bytes(10_500), (sys.argv[1], 7002))
+      """, address)
+    let (packets, bytes) = try host.settledCounter(ofRule: 100)
+    _ = program.stop()
+    let headers = address.contains(":") ? 48 : 28
+    #expect(packets == 11 && bytes == 10_500 + 11 * headers)
+    #expect(record.packets.load(ordering: .relaxed) == 11)
+    #expect(record.bytes.load(ordering: .relaxed) == bytes)
+    #expect(record.longest.load(ordering: .relaxed) == 1000 + headers)
+    #expect(record.badChecksums.load(ordering: .relaxed) == 0)
+  }
+
   @Test func `datagrams are read with complete checksums`() throws {
     let host = try LinuxScenario()
     try host.ipfw("add 100 divert 2000 udp from any to any 7002 out")

@@ -192,17 +192,6 @@ extension LinuxScenario {
       try b.run([Programs.path("divert"), "stat"] + words, environment: daemon.environment).output)
   }
 
-  /// Opens a port that this process has just given back: a program that some other test starts at that time holds a copy
-  /// of the socket until it runs (O_CLOEXEC).
-  fileprivate func openFreed(port: UInt16) throws(SystemError) -> DivertSocket {
-    for _ in 0..<10_000 {
-      do throws(SystemError) { return try open(port: port) } catch {
-        guard error.code == EADDRINUSE else { throw error }
-      }
-    }
-    return try open(port: port)
-  }
-
   fileprivate func statistics() throws -> HostStatistics {
     var control = try ControlConnection(path: daemon.socket)
     guard case .told(let statistics) = try control.ask(.statistics) else {

@@ -102,6 +102,21 @@ struct PacketPathTests {
     #expect(answers.count == 2 && answers.allSatisfy { $0[20] == 0 })
   }
 
+  @Test func `what came in on an interface without addresses is written back as incoming`() throws {
+    try host.addInterface("em2")
+    try host.ipfw("add 100 divert 2000 ip from any to any in recv em2")
+    var socket = try DivertSocket(port: 2000, on: host)
+    let writer = socket.writer
+    try host.receive(try request("203.0.113.1", "198.51.100.2"), on: "em2")
+    var batch = try socket.read(timeout: .zero)
+    while let packet = batch.next() {
+      let (address, name) = (packet.address, packet.interfaceName)
+      #expect(address.direction == .incoming && name == "em2" && address.tag == 100)
+    }
+    #expect(writer.reinject(batch).written == 1)
+    #expect(host.counters.reinjectedIncoming == 1 && host.transmitted(on: "em1").count == 1)
+  }
+
   @Test func `an unset source is that of the interface`() throws {
     try host.send(try request("0.0.0.0", "192.0.2.1"))
     let sent = try #require(host.transmitted(on: "em0").first)

@@ -45,6 +45,14 @@ struct SimulatedScenario: ScenarioHost {
     }
   }
 
+  func send(_ size: Int, to destination: String, port: UInt16, mark: UInt32, owner: UInt32) throws {
+    let source =
+      destination.contains(":") ? "2001:db8:1::2" : destination == "192.0.2.1" ? "192.0.2.2" : "198.51.100.1"
+    let datagram = try SimulatedPacket.udp(
+      from: source, port: 1, to: destination, port: port, payload: [UInt8](repeating: 7, count: size))
+    try b.send(datagram, mark: mark, owner: owner)
+  }
+
   func name(of interface: DivertAddress.Interface) -> String? {
     guard case .index(let index) = interface else { return nil }
     return b.name(ofIndex: index)

