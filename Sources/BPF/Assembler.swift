@@ -19,11 +19,14 @@ package enum AssemblerError: Error, Equatable, CustomStringConvertible {
 
 /// Collects instructions; jumps name labels, and ``finish()`` turns these into distances.
 package struct Assembler: ~Copyable {
+  /// Holds the address of the program's variables, which are the stack (r10) or memory of a map.
+  package let variables: Register
   private var slots: [Instruction] = []
   private var places: [Int?] = []
   private var jumps: [(slot: Int, to: Label)] = []
 
-  package init() {}
+  /// - Parameter variables: What the program's own code finds its variables by.
+  package init(variables: Register = .r10) { self.variables = variables }
 
   package var count: Int { slots.count }
 
@@ -60,7 +63,7 @@ package struct Assembler: ~Copyable {
     for (slot, _) in jumps where kept[slot] {
       guard let target = targets[slot] else { continue }
       let distance = position[target] - position[slot] - 1
-      if slots[slot].opcode == Self.longJump {
+      if slots[slot].opcode == Self.longJump || slots[slot].opcode == Self.callOpcode {
         slots[slot].immediate = Int32(distance)
       } else {
         guard let offset = Int16(exactly: distance) else { throw .jumpTooFar(slot: slot, distance: distance) }
@@ -177,12 +180,20 @@ package struct Assembler: ~Copyable {
   // MARK: Control
 
   package mutating func call(_ helper: Helper) {
-    append(Instruction(opcode: 0x85, immediate: helper.rawValue))
+    append(Instruction(opcode: Self.callOpcode, immediate: helper.rawValue))
+  }
+
+  /// Calls code of this program, which gets r1...r5, ends with ``exit()`` and stands behind all else (BPF_PSEUDO_CALL).
+  /// r6...r9 are the caller's again afterwards.
+  package mutating func call(_ label: Label) {
+    jumps.append((slots.count, label))
+    append(Instruction(opcode: Self.callOpcode, source: .r1))
   }
 
   package mutating func exit() { append(Instruction(opcode: Self.exitOpcode)) }
 
   private static let longJump: UInt8 = 0x06
+  private static let callOpcode: UInt8 = 0x85
   private static let exitOpcode: UInt8 = 0x95
   private static let wideLoad: UInt8 = 0x18
 

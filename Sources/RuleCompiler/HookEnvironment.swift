@@ -9,6 +9,8 @@ package struct HookMaps: ~Copyable, Sendable {
   package var counters: Map
   /// By ``HookEvent``: a 64-bit count.
   package let events: Map
+  /// One entry: what a CPU keeps of the packet that it judges (``Variable``).
+  let packets: Map
   /// By divert port: ``HookPort``.
   package let ports: Map
   /// The local IPv4 addresses, 4 bytes in network order.
@@ -32,6 +34,7 @@ package struct HookMaps: ~Copyable, Sendable {
     // All or none: a value that owns descriptors cannot be half made.
     let counters = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: ruleCapacity)
     let events = try Map("divert_events", .perCPUArray, valueSize: 8, capacity: HookEvent.allCases.count)
+    let packets = try Map("divert_packet", .perCPUArray, valueSize: Variable.size, capacity: 1)
     let ports = try Map(
       "divert_ports", .array, valueSize: HookPort.size, capacity: HookPort.capacity, isMappable: true)
     let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
@@ -49,6 +52,7 @@ package struct HookMaps: ~Copyable, Sendable {
     try socketCounts.freeze()
     self.counters = counters
     self.events = events
+    self.packets = packets
     self.ports = ports
     self.local4 = local4
     self.local6 = local6

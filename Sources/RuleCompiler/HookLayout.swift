@@ -38,53 +38,66 @@ enum PacketType {
   static let multicast: UInt32 = 2
 }
 
-/// Offsets from the frame pointer of the rule hook's variables.
-enum Frame {
+/// What the rule hook keeps of the packet that it judges, as offsets in the memory that each CPU has for it
+/// (``HookMaps/packets``).
+///
+/// That memory is not the stack on purpose. Of the stack the verifier knows what each way through the parser has stored
+/// there, and follows all rules anew for each of them; what is read from a map may be anything, so that rules are
+/// followed once. No program begins on a CPU where another has not ended: both passes run with softirqs off.
+enum Variable {
   /// The IP header, up to 40 bytes as they are.
-  static let header = -40
-  /// 16 bytes: what is wanted of the transport header.
-  static let transport = -184
-  /// 4 or 6.
-  static let version = -52
-  static let transportKind = -56
-  static let sourcePort = -60
-  static let destinationPort = -64
-  static let icmpType = -68
-  static let receiveInterface = -72
-  static let transmitInterface = -76
-  /// IP bytes and packets on the wire, which for a super-packet is more than its header says.
-  static let bytes = -80
-  static let packets = -84
-  static let slot = -88
-  static let port = -92
-  static let tag = -96
-  static let passes = -100
-  /// Where the transport header starts, from the start of the frame, and how many bytes follow.
-  static let transportStart = -104
-  static let transportLength = -108
-  static let key = -112
-  static let restart = -116
-  static let linkHeader = -136
-  static let frameHeader = -152
-  static let time = -160
-  /// 1 for a packet that carried a mark: a client's or divertd's socket has written it.
-  static let reinjected = -164
-  /// 1 while `diverted` holds: for a packet that a program has written, until a `tee`.
-  static let isDiverted = -216
-  /// 0 for what is no fragment.
-  static let isFragment = -212
+  static let header = 0
   /// 40 bytes: the IPv4 header's options, zero behind their end.
-  static let options = -208
-  /// Of the socket that has written the packet.
-  static let writerSlot = -168
-  /// What the packet had before a copy of it told its owner there.
-  static let priority = -220
-  static let tcpFlags = -44
+  static let options = 40
+  /// 16 bytes: what is wanted of the transport header.
+  static let transport = 80
+  /// 12 bytes.
+  static let frameHeader = 96
+  /// 14 bytes.
+  static let linkHeader = 112
+  static let time = 128
+  /// 4 or 6.
+  static let version = 136
+  static let transportKind = 140
+  static let sourcePort = 144
+  static let destinationPort = 148
+  static let icmpType = 152
+  static let tcpFlags = 156
   /// 0 for what is no later fragment; else the offset, in units that depend on the version.
-  static let fragmentOffset = -48
+  static let fragmentOffset = 160
+  /// 0 for what is no fragment.
+  static let isFragment = 164
+  static let receiveInterface = 168
+  static let transmitInterface = 172
+  /// IP bytes and packets on the wire, which for a super-packet is more than its header says.
+  static let bytes = 176
+  static let packets = 180
+  static let slot = 184
+  static let port = 188
+  static let tag = 192
+  static let passes = 196
+  /// Where the transport header starts, from the start of the frame, and how many bytes follow.
+  static let transportStart = 200
+  static let transportLength = 204
+  static let key = 208
+  static let restart = 212
+  /// 1 for a packet that carried a mark: a client's or divertd's socket has written it.
+  static let reinjected = 216
+  /// 1 while `diverted` holds: for a packet that a program has written, until a `tee`.
+  static let isDiverted = 220
+  /// Of the socket that has written the packet.
+  static let writerSlot = 224
+  /// What the packet had before a copy of it told its owner there.
+  static let priority = 228
+  /// Of IPv4 packets, in host order; 0 of others.
+  static let source4 = 232
+  static let destination4 = 236
+  static let protocolNumber = 240
+
+  static let size = 248
 }
 
-/// ``Frame/transportKind``.
+/// ``Variable/transportKind``.
 enum TransportKind {
   static let none: UInt32 = 0
   static let ports: UInt32 = 1
@@ -101,7 +114,7 @@ enum Answer {
 extension Assembler {
   /// Adds one to an event's count; changes r0...r5.
   mutating func count(_ event: HookEvent, _ maps: borrowing HookMaps, key: Int) {
-    store(.word, value: event.rawValue, to: .r10, key)
+    store(.word, value: event.rawValue, to: variables, key)
     lookUp(maps.events, key: key)
     let missing = makeLabel()
     jump64(if: .r0, .equal, 0, to: missing)
@@ -110,7 +123,7 @@ extension Assembler {
     place(missing)
   }
 
-  /// Adds one to a count of the socket whose slot lies on the stack; changes r0...r5.
+  /// Adds one to a count of the socket whose slot lies among the variables; changes r0...r5.
   mutating func count(_ count: SocketCount, ofSlot slot: Int, _ maps: borrowing HookMaps) {
     lookUp(maps.socketCounts, key: slot)
     let missing = makeLabel()
@@ -120,37 +133,33 @@ extension Assembler {
     place(missing)
   }
 
-  /// A map's key in two stores. A constant stored in one is known to the verifier, which then (since Linux 6.14)
-  /// verifies the shared ending anew for every rule that jumps there, and runs out of patience.
-  mutating func storeKey(_ key: UInt32, at frameOffset: Int) {
-    store(.halfword, value: key & 0xffff, to: .r10, frameOffset)
-    store(.halfword, value: key >> 16, to: .r10, frameOffset + 2)
-  }
+  /// r0 = the address of the entry whose key lies among the variables, or 0; changes r1...r5.
+  mutating func lookUp(_ map: borrowing Map, key: Int) { lookUp(map, key: key, of: variables) }
 
-  /// r0 = the address of the entry whose key lies at an offset of the frame pointer, or 0; changes r1...r5.
-  mutating func lookUp(_ map: borrowing Map, key: Int) {
+  /// The same with a key that lies elsewhere.
+  mutating func lookUp(_ map: borrowing Map, key: Int, of base: Register) {
     loadMap(.r1, map.descriptor.number)
-    move(.r2, .r10)
+    move(.r2, base)
     calculate64(.add, .r2, Int32(key))
     call(.mapLookup)
   }
 
-  /// Copies packet bytes to the stack; r0 is 0 when they were there; changes r1...r5.
-  mutating func loadBytes(at offset: Int, count: Int, to frameOffset: Int) {
+  /// Copies packet bytes to the variables; r0 is 0 when they were there; changes r1...r5.
+  mutating func loadBytes(at offset: Int, count: Int, to variable: Int) {
     move(.r1, .r6)
     move(.r2, Int32(offset))
-    move(.r3, .r10)
-    calculate64(.add, .r3, Int32(frameOffset))
+    move(.r3, variables)
+    calculate64(.add, .r3, Int32(variable))
     move(.r4, Int32(count))
     call(.loadBytes)
   }
 
-  /// Copies bytes from the stack into the packet; changes r0...r5.
-  mutating func storeBytes(from frameOffset: Int, count: Int, at offset: Int) {
+  /// Copies bytes from the variables into the packet; changes r0...r5.
+  mutating func storeBytes(from variable: Int, count: Int, at offset: Int) {
     move(.r1, .r6)
     move(.r2, Int32(offset))
-    move(.r3, .r10)
-    calculate64(.add, .r3, Int32(frameOffset))
+    move(.r3, variables)
+    calculate64(.add, .r3, Int32(variable))
     move(.r4, Int32(count))
     move(.r5, 0)
     call(.storeBytes)

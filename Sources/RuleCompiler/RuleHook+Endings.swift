@@ -13,13 +13,13 @@ extension RuleHook {
     assembler.place(deny)
     countRule(maps)
     if isOutgoing {
-      assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+      assembler.load(.word, .r1, from: .r7, Variable.reinjected)
       assembler.jump(if: .r1, .equal, 0, to: gone)
-      assembler.count(.denied, ofSlot: Frame.writerSlot, maps)
+      assembler.count(.denied, ofSlot: Variable.writerSlot, maps)
     }
     assembler.jump(to: gone)
     assembler.place(refuse)
-    assembler.count(.unreadable, maps, key: Frame.key)
+    assembler.count(.unreadable, maps, key: Variable.key)
     assembler.place(gone)
     // A dropped outgoing packet would be an error to its sender (ENOBUFS); a denied one is just gone.
     if isOutgoing { assembler.steal() } else { assembler.answer(Answer.drop) }
@@ -30,7 +30,7 @@ extension RuleHook {
 
     assembler.place(divert)
     countRule(maps)
-    assembler.load(.word, .r1, from: .r10, Frame.passes)
+    assembler.load(.word, .r1, from: .r7, Variable.passes)
     assembler.jump(if: .r1, .greaterOrEqual, UInt32(FrameHeader.passLimit), to: looped)
     loadLink(counting: HookPort.Offset.diverted, otherwise: nobody, maps)
     tellOwnerIfAsked()
@@ -38,89 +38,88 @@ extension RuleHook {
     assembler.jump(to: handOver)
 
     assembler.place(upcall)
-    assembler.move32(.r7, environment.upcallInterface)
-    assembler.count(.upcall, maps, key: Frame.key)
+    assembler.move32(.r8, environment.upcallInterface)
+    assembler.count(.upcall, maps, key: Variable.key)
     tellOwner()
     // No port yet: its place is free for the transmit interface of a forwarded packet.
-    assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
-    assembler.store(.word, .r1, to: .r10, Frame.port)
+    assembler.load(.word, .r1, from: .r7, Variable.transmitInterface)
+    assembler.store(.word, .r1, to: .r7, Variable.port)
     buildFrameHeader(.upcall)
-    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.load(.word, .r1, from: .r7, Variable.reinjected)
     assembler.jump(if: .r1, .equal, 0, to: handOver)
-    assembler.load(.byte, .r1, from: .r10, Frame.frameHeader + 8)
+    assembler.load(.byte, .r1, from: .r7, Variable.frameHeader + 8)
     assembler.calculate(.or, .r1, UInt32(FrameHeader.Flags.reinjected.rawValue))
-    assembler.store(.byte, .r1, to: .r10, Frame.frameHeader + 8)
+    assembler.store(.byte, .r1, to: .r7, Variable.frameHeader + 8)
 
     assembler.place(handOver)
     makeRoom()
-    assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
+    assembler.storeBytes(from: Variable.frameHeader, count: 12, at: 0)
     assembler.storeSecret(environment.secret)
     // A packet that a socket has written still belongs to it, and no packet socket is shown its own packets: a clone
     // belongs to nobody.
     let fresh = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.load(.word, .r1, from: .r7, Variable.reinjected)
     assembler.jump(if: .r1, .equal, 0, to: fresh)
     assembler.move(.r1, .r6)
-    assembler.move(.r2, .r7)
+    assembler.move(.r2, .r8)
     assembler.move(.r3, 0)
     assembler.call(.cloneRedirect)
     assembler.steal()
     assembler.place(fresh)
-    assembler.move(.r1, .r7)
+    assembler.move(.r1, .r8)
     assembler.move(.r2, 0)
     assembler.call(.redirect)
     assembler.exit()
 
     assembler.place(nobody)
-    assembler.count(.noPort, maps, key: Frame.key)
+    assembler.count(.noPort, maps, key: Variable.key)
     assembler.steal()
     assembler.place(looped)
-    assembler.count(.looped, maps, key: Frame.key)
+    assembler.count(.looped, maps, key: Variable.key)
     // Only what a socket has written has passes.
-    assembler.count(.looped, ofSlot: Frame.writerSlot, maps)
+    assembler.count(.looped, ofSlot: Variable.writerSlot, maps)
     assembler.steal()
   }
 
   /// A copy to the port's link; the packet goes on with the next rule as it was.
   mutating func tee(port: UInt16, _ ruleNumber: UInt16, _ maps: borrowing HookMaps) {
     let (skip, nobody) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.storeKey(UInt32(port), at: Frame.port)
-    assembler.store(.word, value: UInt32(ruleNumber), to: .r10, Frame.tag)
-    assembler.store(.doubleword, .r7, to: .r10, Frame.time)
+    assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)
+    assembler.store(.word, value: UInt32(ruleNumber), to: .r7, Variable.tag)
     loadLink(counting: HookPort.Offset.teed, otherwise: nobody, maps)
     assembler.load(.word, .r1, from: .r6, Context.priority)
-    assembler.store(.word, .r1, to: .r10, Frame.priority)
+    assembler.store(.word, .r1, to: .r7, Variable.priority)
     tellOwnerIfAsked()
     buildFrameHeader(.diverted, flags: .tee)
-    assembler.loadBytes(at: 0, count: 12, to: Frame.linkHeader)
-    assembler.storeBytes(from: Frame.frameHeader, count: 12, at: 0)
+    assembler.loadBytes(at: 0, count: 12, to: Variable.linkHeader)
+    assembler.storeBytes(from: Variable.frameHeader, count: 12, at: 0)
     assembler.storeSecret(environment.secret)
     assembler.move(.r1, .r6)
-    assembler.move(.r2, .r7)
+    assembler.move(.r2, .r8)
     assembler.move(.r3, 0)
     assembler.call(.cloneRedirect)
-    assembler.storeBytes(from: Frame.linkHeader, count: 12, at: 0)
-    assembler.load(.word, .r1, from: .r10, Frame.priority)
+    assembler.storeBytes(from: Variable.linkHeader, count: 12, at: 0)
+    assembler.load(.word, .r1, from: .r7, Variable.priority)
     assembler.store(.word, .r1, to: .r6, Context.priority)
     assembler.clearMark()
     assembler.jump(to: skip)
     assembler.place(nobody)
-    assembler.count(.noPort, maps, key: Frame.key)
+    assembler.count(.noPort, maps, key: Variable.key)
     assembler.place(skip)
-    assembler.store(.word, value: 0, to: .r10, Frame.isDiverted)
-    assembler.load(.doubleword, .r7, from: .r10, Frame.time)
+    assembler.store(.word, value: 0, to: .r7, Variable.isDiverted)
+    assembler.load(.word, .r8, from: .r7, Variable.source4)
   }
 
-  /// While nobody has bound the port on the stack, the packet counts for the rule and goes on; else nothing is counted yet.
+  /// While nobody has bound the port, the packet counts for the rule and goes on; else nothing is counted yet.
   mutating func passUnlessBound(to next: Label, _ maps: borrowing HookMaps) {
     let (unbound, bound) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.lookUp(maps.ports, key: Frame.port)
+    assembler.lookUp(maps.ports, key: Variable.port)
     assembler.jump64(if: .r0, .equal, 0, to: unbound)
     assembler.load(.word, .r1, from: .r0, HookPort.Offset.link)
     assembler.jump(if: .r1, .notEqual, 0, to: bound)
     assembler.place(unbound)
-    countRule(maps)
-    assembler.count(.noPort, maps, key: Frame.key)
+    countAndGoOn()
+    assembler.count(.noPort, maps, key: Variable.key)
     assembler.jump(to: next)
     assembler.place(bound)
   }
@@ -144,7 +143,7 @@ extension RuleHook {
     assembler.move(.r1, 0)
     assembler.store(.word, .r1, to: .r6, Context.priority)
     guard isOutgoing else { return }
-    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.load(.word, .r1, from: .r7, Variable.reinjected)
     assembler.jump(if: .r1, .notEqual, 0, to: done)
     assembler.load(.doubleword, .r1, from: .r6, Context.socket)
     assembler.jump64(if: .r1, .equal, 0, to: done)
@@ -158,31 +157,31 @@ extension RuleHook {
     assembler.place(done)
   }
 
-  /// r7 = the link of the port on the stack, whose count at an offset grows by one; r0 = its ``HookPort``.
+  /// r8 = the link of the port among the variables, whose count at an offset grows by one; r0 = its ``HookPort``.
   private mutating func loadLink(
     counting count: Int, otherwise nobody: Label, _ maps: borrowing HookMaps
   ) {
-    assembler.lookUp(maps.ports, key: Frame.port)
+    assembler.lookUp(maps.ports, key: Variable.port)
     assembler.jump64(if: .r0, .equal, 0, to: nobody)
-    assembler.load(.word, .r7, from: .r0, HookPort.Offset.link)
-    assembler.jump(if: .r7, .equal, 0, to: nobody)
+    assembler.load(.word, .r8, from: .r0, HookPort.Offset.link)
+    assembler.jump(if: .r8, .equal, 0, to: nobody)
     assembler.move(.r1, 1)
     assembler.atomicAdd64(.r1, to: .r0, count)
   }
 
-  /// ``FrameHeader`` at `Frame.frameHeader`, byte for byte.
+  /// ``FrameHeader`` at `Variable.frameHeader`, byte for byte.
   private mutating func buildFrameHeader(_ operation: FrameHeader.Operation, flags: FrameHeader.Flags = []) {
-    for (variable, offset) in [(Frame.port, 0), (Frame.tag, 2)] {
-      assembler.load(.word, .r1, from: .r10, variable)
+    for (variable, offset) in [(Variable.port, 0), (Variable.tag, 2)] {
+      assembler.load(.word, .r1, from: .r7, variable)
       assembler.swapBigEndian(.r1, bits: 16)
-      assembler.store(.halfword, .r1, to: .r10, Frame.frameHeader + offset)
+      assembler.store(.halfword, .r1, to: .r7, Variable.frameHeader + offset)
     }
-    assembler.load(.word, .r1, from: .r10, Frame.receiveInterface)
+    assembler.load(.word, .r1, from: .r7, Variable.receiveInterface)
     if isOutgoing {
       let forwarded = assembler.makeLabel()
       assembler.move32(.r2, UInt32(flags.union(.outgoing).rawValue))
       assembler.jump(if: .r1, .notEqual, 0, to: forwarded)
-      assembler.load(.word, .r1, from: .r10, Frame.transmitInterface)
+      assembler.load(.word, .r1, from: .r7, Variable.transmitInterface)
       assembler.move32(.r2, UInt32(flags.union([.outgoing, .transmitInterface]).rawValue))
       assembler.place(forwarded)
     } else {
@@ -192,12 +191,12 @@ extension RuleHook {
       assembler.calculate(.or, .r2, UInt32(flags.rawValue))
     }
     assembler.swapBigEndian(.r1, bits: 32)
-    assembler.store(.word, .r1, to: .r10, Frame.frameHeader + 4)
-    assembler.store(.byte, .r2, to: .r10, Frame.frameHeader + 8)
-    assembler.load(.word, .r1, from: .r10, Frame.passes)
-    assembler.store(.byte, .r1, to: .r10, Frame.frameHeader + 9)
-    assembler.store(.byte, value: UInt32(operation.rawValue), to: .r10, Frame.frameHeader + 10)
-    assembler.store(.byte, value: UInt32(FrameHeader.version), to: .r10, Frame.frameHeader + 11)
+    assembler.store(.word, .r1, to: .r7, Variable.frameHeader + 4)
+    assembler.store(.byte, .r2, to: .r7, Variable.frameHeader + 8)
+    assembler.load(.word, .r1, from: .r7, Variable.passes)
+    assembler.store(.byte, .r1, to: .r7, Variable.frameHeader + 9)
+    assembler.store(.byte, value: UInt32(operation.rawValue), to: .r7, Variable.frameHeader + 10)
+    assembler.store(.byte, value: UInt32(FrameHeader.version), to: .r7, Variable.frameHeader + 11)
   }
 
   /// Where a device has no link-layer header: 14 bytes in front, the EtherType in the last two.
@@ -209,7 +208,7 @@ extension RuleHook {
     assembler.call(.changeHead)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)
     assembler.load(.word, .r1, from: .r6, Context.networkProtocol)
-    assembler.store(.halfword, .r1, to: .r10, Frame.linkHeader)
-    assembler.storeBytes(from: Frame.linkHeader, count: 2, at: 12)
+    assembler.store(.halfword, .r1, to: .r7, Variable.linkHeader)
+    assembler.storeBytes(from: Variable.linkHeader, count: 2, at: 12)
   }
 }

@@ -10,11 +10,11 @@ extension RuleHook {
   mutating func fragmentGates(_ ruleSet: RuleSet, _ maps: borrowing HookMaps) {
     guard environment.waitsForFragments else { return }
     let (whole, up) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.load(.word, .r1, from: .r10, Frame.isFragment)
+    assembler.load(.word, .r1, from: .r7, Variable.isFragment)
     assembler.jump(if: .r1, .equal, 0, to: whole)
     if isOutgoing {
       let received = assembler.makeLabel()
-      assembler.load(.word, .r1, from: .r10, Frame.receiveInterface)
+      assembler.load(.word, .r1, from: .r7, Variable.receiveInterface)
       assembler.jump(if: .r1, .notEqual, 0, to: received)
       ask(.locallyMade(ruleSet), up: up, maps)
       assembler.jump(to: whole)
@@ -25,11 +25,11 @@ extension RuleHook {
 
     assembler.place(up)
     let first = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r10, Frame.restart)
+    assembler.load(.word, .r1, from: .r7, Variable.restart)
     assembler.jump(if: .r1, .equal, UInt32(RuleSet.defaultNumber), to: first)
     assembler.calculate(.add, .r1, 1)
     assembler.place(first)
-    assembler.store(.word, .r1, to: .r10, Frame.tag)
+    assembler.store(.word, .r1, to: .r7, Variable.tag)
     assembler.jump(to: upcall)
     assembler.place(whole)
   }
@@ -45,8 +45,8 @@ extension RuleHook {
       for clause in rule.clauses { require(clause, otherwise: next, maps) }
       if case .divert(let port) = rule.action {
         // Where nobody listens, or fragments are wanted as they are, there is nothing to wait for.
-        assembler.storeKey(UInt32(port), at: Frame.port)
-        assembler.lookUp(maps.ports, key: Frame.port)
+        assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)
+        assembler.lookUp(maps.ports, key: Variable.port)
         assembler.jump64(if: .r0, .equal, 0, to: next)
         assembler.load(.word, .r1, from: .r0, HookPort.Offset.link)
         assembler.jump(if: .r1, .equal, 0, to: next)

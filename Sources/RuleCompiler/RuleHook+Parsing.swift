@@ -1,7 +1,8 @@
 import BPF
 import DivertWire
 
-/// Reading the packet: the same fields, under the same conditions, as ``PacketFields/init(parsing:)``.
+/// Reading the packet: the same fields, under the same conditions, as ``PacketFields/init(parsing:)``. Here r9 is the
+/// number of the protocol that has been come to.
 extension RuleHook {
   /// IPv6 extension headers that are read past; a packet with more is judged in user space.
   private static var extensionHeaderLimit: Int { 8 }
@@ -13,15 +14,14 @@ extension RuleHook {
     let transport = assembler.makeLabel()
     let done = assembler.makeLabel()
 
-    assembler.store(.word, value: TransportKind.none, to: .r10, Frame.transportKind)
+    assembler.store(.word, value: TransportKind.none, to: .r7, Variable.transportKind)
     for variable in [
-      Frame.sourcePort, Frame.destinationPort, Frame.icmpType, Frame.tcpFlags, Frame.fragmentOffset,
-      Frame.isFragment,
+      Variable.sourcePort, Variable.destinationPort, Variable.icmpType, Variable.tcpFlags,
+      Variable.fragmentOffset,
+      Variable.isFragment, Variable.source4, Variable.destination4,
     ] {
-      assembler.store(.word, value: 0, to: .r10, variable)
+      assembler.store(.word, value: 0, to: .r7, variable)
     }
-    assembler.move(.r7, 0)
-    assembler.move(.r8, 0)
     assembler.load(.word, .r1, from: .r6, Context.networkProtocol)
     assembler.jump(if: .r1, .equal, UInt32(UInt16(0x0800).bigEndian), to: version4)
     assembler.jump(if: .r1, .equal, UInt32(UInt16(0x86dd).bigEndian), to: version6)
@@ -34,17 +34,20 @@ extension RuleHook {
     assembler.place(transport)
     readTransport(done: done)
     assembler.place(done)
+    assembler.store(.word, .r9, to: .r7, Variable.protocolNumber)
     measure()
+    assembler.load(.word, .r8, from: .r7, Variable.source4)
+    assembler.load(.word, .r9, from: .r7, Variable.destination4)
   }
 
   /// RFC 791 §3.1.
   private mutating func readIPv4(
     _ start: Int, transport: Label, done: Label, _ maps: borrowing HookMaps
   ) {
-    assembler.store(.word, value: 4, to: .r10, Frame.version)
-    assembler.loadBytes(at: start, count: 20, to: Frame.header)
+    assembler.store(.word, value: 4, to: .r7, Variable.version)
+    assembler.loadBytes(at: start, count: 20, to: Variable.header)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)
-    assembler.load(.byte, .r3, from: .r10, Frame.header)
+    assembler.load(.byte, .r3, from: .r7, Variable.header)
     assembler.move32(.r1, .r3)
     assembler.calculate(.shiftRight, .r1, 4)
     assembler.jump(if: .r1, .notEqual, 4, to: refuse)
@@ -52,29 +55,30 @@ extension RuleHook {
     assembler.calculate(.shiftLeft, .r3, 2)
     assembler.jump(if: .r3, .less, 20, to: refuse)
     if !isOutgoing { requireHeaderChecksum(start, maps) }
-    assembler.load(.halfword, .r2, from: .r10, Frame.header + 2)
+    assembler.load(.halfword, .r2, from: .r7, Variable.header + 2)
     assembler.swapBigEndian(.r2, bits: 16)
     readLengthOfGiant(.r2, start)
     assembler.jump(if: .r2, .less, .r3, to: refuse)
     requirePresent(.r2, start)
-    assembler.store(.word, .r2, to: .r10, Frame.bytes)
+    assembler.store(.word, .r2, to: .r7, Variable.bytes)
 
-    assembler.load(.byte, .r9, from: .r10, Frame.header + 9)
-    assembler.load(.halfword, .r4, from: .r10, Frame.header + 6)
+    assembler.load(.byte, .r9, from: .r7, Variable.header + 9)
+    assembler.load(.halfword, .r4, from: .r7, Variable.header + 6)
     assembler.swapBigEndian(.r4, bits: 16)
     assembler.calculate(.and, .r4, 0x3fff)
-    assembler.store(.word, .r4, to: .r10, Frame.isFragment)
+    assembler.store(.word, .r4, to: .r7, Variable.isFragment)
     assembler.calculate(.and, .r4, 0x1fff)
-    assembler.store(.word, .r4, to: .r10, Frame.fragmentOffset)
+    assembler.store(.word, .r4, to: .r7, Variable.fragmentOffset)
     refuseTinyTCPFragment(offset: .r4, unit: 1)
-    assembler.load(.word, .r7, from: .r10, Frame.header + 12)
-    assembler.swapBigEndian(.r7, bits: 32)
-    assembler.load(.word, .r8, from: .r10, Frame.header + 16)
-    assembler.swapBigEndian(.r8, bits: 32)
+    for (offset, variable) in [(12, Variable.source4), (16, Variable.destination4)] {
+      assembler.load(.word, .r1, from: .r7, Variable.header + offset)
+      assembler.swapBigEndian(.r1, bits: 32)
+      assembler.store(.word, .r1, to: .r7, variable)
+    }
     assembler.calculate(.subtract, .r2, .r3)
-    assembler.store(.word, .r2, to: .r10, Frame.transportLength)
+    assembler.store(.word, .r2, to: .r7, Variable.transportLength)
     assembler.calculate(.add, .r3, UInt32(start))
-    assembler.store(.word, .r3, to: .r10, Frame.transportStart)
+    assembler.store(.word, .r3, to: .r7, Variable.transportStart)
     assembler.jump(if: .r4, .notEqual, 0, to: done)
     assembler.jump(to: transport)
   }
@@ -83,43 +87,43 @@ extension RuleHook {
   /// length is in r3; changes r0...r5 but r3.
   private mutating func requireHeaderChecksum(_ start: Int, _ maps: borrowing HookMaps) {
     let (plain, fine, fresh) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
-    assembler.store(.word, .r3, to: .r10, Frame.transportStart)
+    assembler.store(.word, .r3, to: .r7, Variable.transportStart)
     assembler.move(.r1, 0)
-    addWords(from: Frame.header, count: 5)
+    addWords(from: Variable.header, count: 5)
     assembler.calculate(.subtract, .r3, 20)
     assembler.jump(if: .r3, .equal, 0, to: plain)
 
     assembler.jump(if: .r3, .greater, 40, to: refuse)
-    assembler.store(.doubleword, .r1, to: .r10, Frame.time)
+    assembler.store(.doubleword, .r1, to: .r7, Variable.time)
     for offset in stride(from: 0, to: 40, by: 8) {
-      assembler.store(.doubleword, value: 0, to: .r10, Frame.options + offset)
+      assembler.store(.doubleword, value: 0, to: .r7, Variable.options + offset)
     }
     assembler.move32(.r4, .r3)
     assembler.move(.r1, .r6)
     assembler.move(.r2, Int32(start + 20))
-    assembler.move(.r3, .r10)
-    assembler.calculate64(.add, .r3, Int32(Frame.options))
+    assembler.move(.r3, .r7)
+    assembler.calculate64(.add, .r3, Int32(Variable.options))
     assembler.call(.loadBytes)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)
-    assembler.load(.doubleword, .r1, from: .r10, Frame.time)
-    addWords(from: Frame.options, count: 10)
+    assembler.load(.doubleword, .r1, from: .r7, Variable.time)
+    addWords(from: Variable.options, count: 10)
 
     assembler.place(plain)
     foldSum()
     assembler.jump(if: .r1, .equal, 0xffff, to: fine)
-    assembler.load(.word, .r1, from: .r10, Frame.reinjected)
+    assembler.load(.word, .r1, from: .r7, Variable.reinjected)
     assembler.jump(if: .r1, .equal, 0, to: fresh)
-    assembler.count(.badChecksum, ofSlot: Frame.writerSlot, maps)
+    assembler.count(.badChecksum, ofSlot: Variable.writerSlot, maps)
     assembler.place(fresh)
     assembler.jump(to: refuse)
     assembler.place(fine)
-    assembler.load(.word, .r3, from: .r10, Frame.transportStart)
+    assembler.load(.word, .r3, from: .r7, Variable.transportStart)
   }
 
-  /// Adds 32-bit words on the stack to r1, which has room for their carries; changes r2.
-  private mutating func addWords(from frameOffset: Int, count: Int) {
+  /// Adds 32-bit words among the variables to r1, which has room for their carries; changes r2.
+  private mutating func addWords(from variable: Int, count: Int) {
     for index in 0..<count {
-      assembler.load(.word, .r2, from: .r10, frameOffset + 4 * index)
+      assembler.load(.word, .r2, from: .r7, variable + 4 * index)
       assembler.calculate64(.add, .r1, .r2)
     }
   }
@@ -141,21 +145,21 @@ extension RuleHook {
 
   /// RFC 8200 §3 and §4.
   private mutating func readIPv6(_ start: Int, transport: Label, done: Label) {
-    assembler.store(.word, value: 6, to: .r10, Frame.version)
-    assembler.loadBytes(at: start, count: 40, to: Frame.header)
+    assembler.store(.word, value: 6, to: .r7, Variable.version)
+    assembler.loadBytes(at: start, count: 40, to: Variable.header)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)
-    assembler.load(.byte, .r1, from: .r10, Frame.header)
+    assembler.load(.byte, .r1, from: .r7, Variable.header)
     assembler.calculate(.shiftRight, .r1, 4)
     assembler.jump(if: .r1, .notEqual, 6, to: refuse)
-    assembler.load(.halfword, .r2, from: .r10, Frame.header + 4)
+    assembler.load(.halfword, .r2, from: .r7, Variable.header + 4)
     assembler.swapBigEndian(.r2, bits: 16)
     readLengthOfGiant(.r2, start + 40)
-    assembler.store(.word, .r2, to: .r10, Frame.transportLength)
+    assembler.store(.word, .r2, to: .r7, Variable.transportLength)
     assembler.calculate(.add, .r2, 40)
     requirePresent(.r2, start)
-    assembler.store(.word, .r2, to: .r10, Frame.bytes)
-    assembler.load(.byte, .r9, from: .r10, Frame.header + 6)
-    assembler.store(.word, value: UInt32(start + 40), to: .r10, Frame.transportStart)
+    assembler.store(.word, .r2, to: .r7, Variable.bytes)
+    assembler.load(.byte, .r9, from: .r7, Variable.header + 6)
+    assembler.store(.word, value: UInt32(start + 40), to: .r7, Variable.transportStart)
 
     for _ in 0..<Self.extensionHeaderLimit {
       let fragment = assembler.makeLabel()
@@ -185,39 +189,39 @@ extension RuleHook {
       loadExtensionHeader()
       assembler.move(.r3, 8)
       skipExtensionHeader()
-      assembler.load(.halfword, .r4, from: .r10, Frame.transport + 2)
+      assembler.load(.halfword, .r4, from: .r7, Variable.transport + 2)
       assembler.swapBigEndian(.r4, bits: 16)
       assembler.calculate(.and, .r4, 0xfff9)
-      assembler.store(.word, .r4, to: .r10, Frame.isFragment)
+      assembler.store(.word, .r4, to: .r7, Variable.isFragment)
       assembler.calculate(.and, .r4, 0xfff8)
-      assembler.load(.byte, .r9, from: .r10, Frame.transport)
+      assembler.load(.byte, .r9, from: .r7, Variable.transport)
       assembler.jump(if: .r4, .equal, 0, to: next)
-      assembler.store(.word, .r4, to: .r10, Frame.fragmentOffset)
+      assembler.store(.word, .r4, to: .r7, Variable.fragmentOffset)
       refuseTinyTCPFragment(offset: .r4, unit: 8)
       assembler.jump(to: done)
       assembler.place(next)
-      assembler.load(.byte, .r9, from: .r10, Frame.transport)
+      assembler.load(.byte, .r9, from: .r7, Variable.transport)
     }
     goUp(at: 1)
   }
 
-  /// The first four bytes of the extension header into `Frame.transport`, its length field into r3.
+  /// The first four bytes of the extension header into `Variable.transport`, its length field into r3.
   private mutating func loadExtensionHeader() {
-    assembler.load(.word, .r2, from: .r10, Frame.transportLength)
+    assembler.load(.word, .r2, from: .r7, Variable.transportLength)
     assembler.jump(if: .r2, .less, 8, to: refuse)
     loadTransport(count: 4)
-    assembler.load(.byte, .r3, from: .r10, Frame.transport + 1)
+    assembler.load(.byte, .r3, from: .r7, Variable.transport + 1)
   }
 
   /// Moves on by the bytes in r3.
   private mutating func skipExtensionHeader() {
-    assembler.load(.word, .r2, from: .r10, Frame.transportLength)
+    assembler.load(.word, .r2, from: .r7, Variable.transportLength)
     assembler.jump(if: .r2, .less, .r3, to: refuse)
     assembler.calculate(.subtract, .r2, .r3)
-    assembler.store(.word, .r2, to: .r10, Frame.transportLength)
-    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.store(.word, .r2, to: .r7, Variable.transportLength)
+    assembler.load(.word, .r2, from: .r7, Variable.transportStart)
     assembler.calculate(.add, .r2, .r3)
-    assembler.store(.word, .r2, to: .r10, Frame.transportStart)
+    assembler.store(.word, .r2, to: .r7, Variable.transportStart)
   }
 
   private mutating func readTransport(done: Label) {
@@ -226,7 +230,7 @@ extension RuleHook {
     let loaded = assembler.makeLabel()
     let icmp = assembler.makeLabel()
     let icmp6 = assembler.makeLabel()
-    assembler.load(.word, .r2, from: .r10, Frame.transportLength)
+    assembler.load(.word, .r2, from: .r7, Variable.transportLength)
     for (number, size): (UInt32, UInt32) in [(6, 20), (17, 8), (136, 8), (132, 12)] {
       let other = assembler.makeLabel()
       assembler.jump(if: .r9, .notEqual, number, to: other)
@@ -234,7 +238,7 @@ extension RuleHook {
       assembler.jump(to: refuse)
       assembler.place(other)
     }
-    assembler.load(.word, .r1, from: .r10, Frame.version)
+    assembler.load(.word, .r1, from: .r7, Variable.version)
     assembler.jump(if: .r9, .equal, 58, to: icmp6)
     assembler.jump(if: .r9, .notEqual, 1, to: done)
     assembler.jump(if: .r1, .equal, 4, to: icmp)
@@ -245,26 +249,26 @@ extension RuleHook {
     assembler.place(icmp)
     assembler.jump(if: .r2, .less, 4, to: refuse)
     loadTransport(count: 4)
-    assembler.load(.byte, .r1, from: .r10, Frame.transport)
-    assembler.store(.word, .r1, to: .r10, Frame.icmpType)
-    assembler.store(.word, value: TransportKind.icmp, to: .r10, Frame.transportKind)
+    assembler.load(.byte, .r1, from: .r7, Variable.transport)
+    assembler.store(.word, .r1, to: .r7, Variable.icmpType)
+    assembler.store(.word, value: TransportKind.icmp, to: .r7, Variable.transportKind)
     assembler.jump(to: done)
 
     assembler.place(tcp)
     loadTransport(count: 14)
-    assembler.load(.byte, .r1, from: .r10, Frame.transport + 13)
-    assembler.store(.word, .r1, to: .r10, Frame.tcpFlags)
+    assembler.load(.byte, .r1, from: .r7, Variable.transport + 13)
+    assembler.store(.word, .r1, to: .r7, Variable.tcpFlags)
     assembler.jump(to: loaded)
 
     assembler.place(ports)
     loadTransport(count: 4)
     assembler.place(loaded)
-    for (offset, variable) in [(0, Frame.sourcePort), (2, Frame.destinationPort)] {
-      assembler.load(.halfword, .r1, from: .r10, Frame.transport + offset)
+    for (offset, variable) in [(0, Variable.sourcePort), (2, Variable.destinationPort)] {
+      assembler.load(.halfword, .r1, from: .r7, Variable.transport + offset)
       assembler.swapBigEndian(.r1, bits: 16)
-      assembler.store(.word, .r1, to: .r10, variable)
+      assembler.store(.word, .r1, to: .r7, variable)
     }
-    assembler.store(.word, value: TransportKind.ports, to: .r10, Frame.transportKind)
+    assembler.store(.word, value: TransportKind.ports, to: .r7, Variable.transportKind)
   }
 
   /// Rules count packets as they are on the wire: a super-packet as its segments, each with its headers.
@@ -272,36 +276,36 @@ extension RuleHook {
     let single = assembler.makeLabel()
     let tcp = assembler.makeLabel()
     let add = assembler.makeLabel()
-    assembler.store(.word, value: 1, to: .r10, Frame.packets)
+    assembler.store(.word, value: 1, to: .r7, Variable.packets)
     assembler.load(.word, .r1, from: .r6, Context.segments)
     assembler.jump(if: .r1, .less, 2, to: single)
-    assembler.store(.word, .r1, to: .r10, Frame.packets)
+    assembler.store(.word, .r1, to: .r7, Variable.packets)
     // Headers of a segment: from the IP header to the end of the transport header.
     assembler.jump(if: .r9, .equal, 6, to: tcp)
     assembler.move(.r3, 8)
     assembler.jump(to: add)
     assembler.place(tcp)
-    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.load(.word, .r2, from: .r7, Variable.transportStart)
     assembler.calculate(.add, .r2, 12)
     assembler.move(.r1, .r6)
-    assembler.move(.r3, .r10)
-    assembler.calculate64(.add, .r3, Int32(Frame.transport))
+    assembler.move(.r3, .r7)
+    assembler.calculate64(.add, .r3, Int32(Variable.transport))
     assembler.move(.r4, 1)
     assembler.call(.loadBytes)
     assembler.jump(if: .r0, .notEqual, 0, to: single)
-    assembler.load(.byte, .r3, from: .r10, Frame.transport)
+    assembler.load(.byte, .r3, from: .r7, Variable.transport)
     assembler.calculate(.shiftRight, .r3, 4)
     assembler.calculate(.shiftLeft, .r3, 2)
     assembler.place(add)
-    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
+    assembler.load(.word, .r2, from: .r7, Variable.transportStart)
     assembler.calculate(.add, .r3, .r2)
     assembler.calculate(.subtract, .r3, UInt32(environment.linkHeaderLength))
-    assembler.load(.word, .r1, from: .r10, Frame.packets)
+    assembler.load(.word, .r1, from: .r7, Variable.packets)
     assembler.calculate(.subtract, .r1, 1)
     assembler.calculate(.multiply, .r1, .r3)
-    assembler.load(.word, .r2, from: .r10, Frame.bytes)
+    assembler.load(.word, .r2, from: .r7, Variable.bytes)
     assembler.calculate(.add, .r2, .r1)
-    assembler.store(.word, .r2, to: .r10, Frame.bytes)
+    assembler.store(.word, .r2, to: .r7, Variable.bytes)
     assembler.place(single)
   }
 
@@ -332,12 +336,12 @@ extension RuleHook {
     assembler.place(fine)
   }
 
-  /// Bytes at `Frame.transportStart` to `Frame.transport`.
+  /// Bytes at `Variable.transportStart` to `Variable.transport`.
   private mutating func loadTransport(count: Int) {
     assembler.move(.r1, .r6)
-    assembler.load(.word, .r2, from: .r10, Frame.transportStart)
-    assembler.move(.r3, .r10)
-    assembler.calculate64(.add, .r3, Int32(Frame.transport))
+    assembler.load(.word, .r2, from: .r7, Variable.transportStart)
+    assembler.move(.r3, .r7)
+    assembler.calculate64(.add, .r3, Int32(Variable.transport))
     assembler.move(.r4, Int32(count))
     assembler.call(.loadBytes)
     assembler.jump(if: .r0, .notEqual, 0, to: refuse)

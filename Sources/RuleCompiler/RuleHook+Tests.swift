@@ -84,20 +84,20 @@ extension RuleHook {
     case .direction: break  // constant
     case .version(let version): require(version: version, otherwise: next)
     case .protocolNumber(let number):
-      assembler.jump(if: .r9, .notEqual, UInt32(number), to: next)
-    case .source(let match): require(match, .r7, header: (12, 8), otherwise: next, maps)
-    case .destination(let match): require(match, .r8, header: (16, 24), otherwise: next, maps)
-    case .sourcePort(let ranges): require(Frame.sourcePort, in: ranges, otherwise: next)
-    case .destinationPort(let ranges): require(Frame.destinationPort, in: ranges, otherwise: next)
-    case .received(let match): require(Frame.receiveInterface, in: indexes(of: match), otherwise: next)
-    case .transmitted(let match): require(Frame.transmitInterface, in: indexes(of: match), otherwise: next)
+      require(protocolNumber: number, otherwise: next)
+    case .source(let match): require(match, .r8, header: (12, 8), otherwise: next, maps)
+    case .destination(let match): require(match, .r9, header: (16, 24), otherwise: next, maps)
+    case .sourcePort(let ranges): require(Variable.sourcePort, in: ranges, otherwise: next)
+    case .destinationPort(let ranges): require(Variable.destinationPort, in: ranges, otherwise: next)
+    case .received(let match): require(Variable.receiveInterface, in: indexes(of: match), otherwise: next)
+    case .transmitted(let match): require(Variable.transmitInterface, in: indexes(of: match), otherwise: next)
     case .via(let match):
-      let interface = isOutgoing ? Frame.transmitInterface : Frame.receiveInterface
+      let interface = isOutgoing ? Variable.transmitInterface : Variable.receiveInterface
       require(interface, in: indexes(of: match), otherwise: next)
     case .icmpTypes(let types):
       require(version: 4, otherwise: next)
       require(transport: TransportKind.icmp, otherwise: next)
-      assembler.load(.word, .r1, from: .r10, Frame.icmpType)
+      assembler.load(.word, .r1, from: .r7, Variable.icmpType)
       assembler.jump(if: .r1, .greater, 31, to: next)
       assembler.move(.r2, 1)
       assembler.calculate(.shiftLeft, .r2, .r1)
@@ -111,10 +111,10 @@ extension RuleHook {
       assembler.calculate(.and, .r1, 0x16)
       assembler.jump(if: .r1, .equal, 0x02, to: next)
     case .diverted:
-      assembler.load(.word, .r1, from: .r10, Frame.isDiverted)
+      assembler.load(.word, .r1, from: .r7, Variable.isDiverted)
       assembler.jump(if: .r1, .equal, 0, to: next)
     case .fragment(.laterFragment):
-      assembler.load(.word, .r1, from: .r10, Frame.fragmentOffset)
+      assembler.load(.word, .r1, from: .r7, Variable.fragmentOffset)
       assembler.jump(if: .r1, .equal, 0, to: next)
     case .fragment(let match):
       require(version: 4, otherwise: next)
@@ -124,17 +124,17 @@ extension RuleHook {
   }
 
   private mutating func loadTCPFlags(otherwise next: Label) {
-    assembler.jump(if: .r9, .notEqual, 6, to: next)
+    require(protocolNumber: 6, otherwise: next)
     require(transport: TransportKind.ports, otherwise: next)
-    assembler.load(.word, .r1, from: .r10, Frame.tcpFlags)
+    assembler.load(.word, .r1, from: .r7, Variable.tcpFlags)
   }
 
   /// r1 = ``PacketFields/fragmentBits`` of an IPv4 packet.
   private mutating func loadFragmentBits() {
     let first = assembler.makeLabel()
-    assembler.load(.byte, .r1, from: .r10, Frame.header + 6)
+    assembler.load(.byte, .r1, from: .r7, Variable.header + 6)
     assembler.calculate(.and, .r1, 0xe0)
-    assembler.load(.word, .r2, from: .r10, Frame.fragmentOffset)
+    assembler.load(.word, .r2, from: .r7, Variable.fragmentOffset)
     assembler.jump(if: .r2, .equal, 0, to: first)
     assembler.calculate(.or, .r1, 1)
     assembler.place(first)
@@ -148,15 +148,20 @@ extension RuleHook {
     assembler.jump(if: .r1, .notEqual, UInt32(match.set), to: next)
   }
 
+  private mutating func require(protocolNumber: UInt8, otherwise next: Label) {
+    assembler.load(.word, .r1, from: .r7, Variable.protocolNumber)
+    assembler.jump(if: .r1, .notEqual, UInt32(protocolNumber), to: next)
+  }
+
   private mutating func require(version: UInt8, otherwise next: Label) {
     guard knownVersion != version else { return }
-    assembler.load(.word, .r1, from: .r10, Frame.version)
+    assembler.load(.word, .r1, from: .r7, Variable.version)
     assembler.jump(if: .r1, .notEqual, UInt32(version), to: next)
     knownVersion = version
   }
 
   private mutating func require(transport kind: UInt32, otherwise next: Label) {
-    assembler.load(.word, .r1, from: .r10, Frame.transportKind)
+    assembler.load(.word, .r1, from: .r7, Variable.transportKind)
     assembler.jump(if: .r1, .notEqual, kind, to: next)
   }
 
@@ -212,16 +217,16 @@ extension RuleHook {
       assembler.place(holds)
     case .me6:
       require(version: 6, otherwise: next)
-      assembler.lookUp(maps.local6, key: Frame.header + header.1)
+      assembler.lookUp(maps.local6, key: Variable.header + header.1)
       assembler.jump64(if: .r0, .equal, 0, to: next)
     case .me:
       let (version6, decided) = (assembler.makeLabel(), assembler.makeLabel())
-      assembler.load(.word, .r1, from: .r10, Frame.version)
+      assembler.load(.word, .r1, from: .r7, Variable.version)
       assembler.jump(if: .r1, .equal, 6, to: version6)
-      assembler.lookUp(maps.local4, key: Frame.header + header.0)
+      assembler.lookUp(maps.local4, key: Variable.header + header.0)
       assembler.jump(to: decided)
       assembler.place(version6)
-      assembler.lookUp(maps.local6, key: Frame.header + header.1)
+      assembler.lookUp(maps.local6, key: Variable.header + header.1)
       assembler.place(decided)
       assembler.jump64(if: .r0, .equal, 0, to: next)
     }
@@ -234,7 +239,7 @@ extension RuleHook {
     for word in 0..<4 {
       let (wanted, bits) = (address.networkWord(word), mask.networkWord(word))
       if bits == 0 { continue }
-      assembler.load(.word, .r1, from: .r10, Frame.header + header + word * 4)
+      assembler.load(.word, .r1, from: .r7, Variable.header + header + word * 4)
       if bits != .max { assembler.calculate(.and, .r1, bits) }
       assembler.jump(if: .r1, .notEqual, wanted, to: next)
     }
@@ -243,7 +248,7 @@ extension RuleHook {
   private mutating func require(_ port: Int, in ranges: [ClosedRange<UInt16>], otherwise next: Label) {
     require(transport: TransportKind.ports, otherwise: next)
     let holds = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r10, port)
+    assembler.load(.word, .r1, from: .r7, port)
     for range in ranges {
       if range.count == 1 {
         assembler.jump(if: .r1, .equal, UInt32(range.lowerBound), to: holds)
@@ -260,7 +265,7 @@ extension RuleHook {
 
   private mutating func require(_ interface: Int, in indexes: [UInt32], otherwise next: Label) {
     let holds = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r10, interface)
+    assembler.load(.word, .r1, from: .r7, interface)
     for index in indexes { assembler.jump(if: .r1, .equal, index, to: holds) }
     assembler.jump(to: next)
     assembler.place(holds)

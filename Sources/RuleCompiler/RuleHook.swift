@@ -5,13 +5,13 @@ import Packets
 
 /// Translates a rule set into the program that judges the packets of one direction of an interface.
 ///
-/// Registers throughout: r6 the context, r7 and r8 source and destination of an IPv4 packet in host order, r9 the
-/// upper-layer protocol. All else lies on the stack (``Frame``).
+/// Registers throughout: r6 the context, r7 where the variables lie (``Variable``); in the rules r8 and r9, source and
+/// destination of an IPv4 packet in host order.
 ///
 /// The program gives the same answers as ``ResolvedRules/evaluate(_:_:from:counters:)``. What it cannot judge
 /// it sends to divertd as an upcall at that rule, where the evaluator goes on.
 package struct RuleHook: ~Copyable {
-  var assembler = Assembler()
+  var assembler = Assembler(variables: .r7)
   let environment: HookEnvironment
   let host: HostView
   let letGo: Label
@@ -20,6 +20,8 @@ package struct RuleHook: ~Copyable {
   let upcall: Label
   let accept: Label
   let deny: Label
+  /// Called by rules that count and go on: the verifier moves all that follows for each look-up that it writes out.
+  private let countAndReturn: Label
   /// Whether the rule being translated has already made sure of the packet's version.
   var knownVersion: UInt8 = 0
   /// By number: where a `skipto` leads, while that lies ahead.
@@ -38,6 +40,7 @@ package struct RuleHook: ~Copyable {
     hook.assembler.place(rules)
     hook.fragmentGates(ruleSet, maps)
     hook.rules(ruleSet, maps)
+    hook.counting(maps)
     return try hook.assembler.finish()
   }
 
@@ -50,6 +53,7 @@ package struct RuleHook: ~Copyable {
     upcall = assembler.makeLabel()
     accept = assembler.makeLabel()
     deny = assembler.makeLabel()
+    countAndReturn = assembler.makeLabel()
   }
 
   var isOutgoing: Bool { environment.direction == .outgoing }
@@ -67,41 +71,52 @@ package struct RuleHook: ~Copyable {
       assembler.load(.word, .r1, from: .r6, Context.packetType)
       assembler.jump(if: .r1, .greater, PacketType.multicast, to: letGo)
     }
+    findVariables(maps)
     let fields = isOutgoing ? (Context.ingressInterface, Context.interface) : (Context.interface, nil)
     assembler.load(.word, .r1, from: .r6, fields.0)
-    assembler.store(.word, .r1, to: .r10, Frame.receiveInterface)
+    assembler.store(.word, .r1, to: .r7, Variable.receiveInterface)
     if let transmit = fields.1 {
       assembler.load(.word, .r1, from: .r6, transmit)
-      assembler.store(.word, .r1, to: .r10, Frame.transmitInterface)
+      assembler.store(.word, .r1, to: .r7, Variable.transmitInterface)
     } else {
-      assembler.store(.word, value: 0, to: .r10, Frame.transmitInterface)
+      assembler.store(.word, value: 0, to: .r7, Variable.transmitInterface)
     }
-    assembler.store(.word, value: 0, to: .r10, Frame.passes)
-    assembler.store(.word, value: 0, to: .r10, Frame.restart)
-    assembler.store(.word, value: 0, to: .r10, Frame.reinjected)
-    assembler.store(.word, value: 0, to: .r10, Frame.isDiverted)
+    assembler.store(.word, value: 0, to: .r7, Variable.passes)
+    assembler.store(.word, value: 0, to: .r7, Variable.restart)
+    assembler.store(.word, value: 0, to: .r7, Variable.reinjected)
+    assembler.store(.word, value: 0, to: .r7, Variable.isDiverted)
 
     let fresh = assembler.makeLabel()
     assembler.requireSecret(environment.secret, otherwise: fresh)
-    assembler.load(.word, .r7, from: .r6, Context.word(2))
+    assembler.load(.word, .r8, from: .r6, Context.word(2))
     if isOutgoing {
-      assembler.jump(if: .r7, .anyBitSet, Mark.loopbackIncoming, to: letGo)
+      assembler.jump(if: .r8, .anyBitSet, Mark.loopbackIncoming, to: letGo)
       assembler.load(.word, .r1, from: .r6, Context.word(3))
-      assembler.store(.word, .r1, to: .r10, Frame.receiveInterface)
+      assembler.store(.word, .r1, to: .r7, Variable.receiveInterface)
     }
     assembler.load(.word, .r1, from: .r6, Context.word(4))
-    assembler.store(.word, .r1, to: .r10, Frame.writerSlot)
+    assembler.store(.word, .r1, to: .r7, Variable.writerSlot)
     assembler.clearMark()
-    assembler.store(.word, value: 1, to: .r10, Frame.reinjected)
-    assembler.store(.word, value: 1, to: .r10, Frame.isDiverted)
-    assembler.jump(if: .r7, .anyBitSet, Mark.judged, to: letGo)
-    assembler.move32(.r1, .r7)
+    assembler.store(.word, value: 1, to: .r7, Variable.reinjected)
+    assembler.store(.word, value: 1, to: .r7, Variable.isDiverted)
+    assembler.jump(if: .r8, .anyBitSet, Mark.judged, to: letGo)
+    assembler.move32(.r1, .r8)
     assembler.calculate(.and, .r1, 0xffff)
-    assembler.store(.word, .r1, to: .r10, Frame.restart)
-    assembler.calculate(.shiftRight, .r7, Mark.passesShift)
-    assembler.calculate(.and, .r7, 0xff)
-    assembler.store(.word, .r7, to: .r10, Frame.passes)
+    assembler.store(.word, .r1, to: .r7, Variable.restart)
+    assembler.calculate(.shiftRight, .r8, Mark.passesShift)
+    assembler.calculate(.and, .r8, 0xff)
+    assembler.store(.word, .r8, to: .r7, Variable.passes)
     assembler.place(fresh)
+  }
+
+  private mutating func findVariables(_ maps: borrowing HookMaps) {
+    let found = assembler.makeLabel()
+    assembler.store(.word, value: 0, to: .r10, -4)
+    assembler.lookUp(maps.packets, key: -4, of: .r10)
+    assembler.jump64(if: .r0, .notEqual, 0, to: found)
+    assembler.answer(Answer.next)
+    assembler.place(found)
+    assembler.move(.r7, .r0)
   }
 
   // MARK: Rules
@@ -111,7 +126,7 @@ package struct RuleHook: ~Copyable {
     // that it never has the branches of more than a few rules waiting (it gives up at 8192).
     let restarted = assembler.makeLabel()
     let first = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r10, Frame.restart)
+    assembler.load(.word, .r1, from: .r7, Variable.restart)
     assembler.jump(if: .r1, .equal, 0, to: first)
     assembler.jump(to: restarted)
     assembler.place(first)
@@ -153,12 +168,12 @@ package struct RuleHook: ~Copyable {
   /// too.
   private mutating func judgeAboveInUserSpace(from number: UInt16) {
     let above = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r10, Frame.restart)
+    assembler.load(.word, .r1, from: .r7, Variable.restart)
     assembler.calculate(.add, .r1, 1)
     assembler.jump(if: .r1, .greater, UInt32(number), to: above)
     assembler.move32(.r1, UInt32(number))
     assembler.place(above)
-    assembler.store(.word, .r1, to: .r10, Frame.tag)
+    assembler.store(.word, .r1, to: .r7, Variable.tag)
     assembler.jump(to: upcall)
   }
 
@@ -192,25 +207,25 @@ package struct RuleHook: ~Copyable {
     }
     for clause in rule.clauses { require(clause, otherwise: next, maps) }
     if rule.sparesNeighbourDiscovery { spareNeighbourDiscovery(to: next) }
-    assembler.storeKey(UInt32(entry.slot), at: Frame.slot)
+    assembler.store(.word, value: UInt32(entry.slot), to: .r7, Variable.slot)
     switch rule.action {
     case .allow: assembler.jump(to: accept)
     case .deny: assembler.jump(to: deny)
-    case .count: countRule(maps)
+    case .count: countAndGoOn()
     case .skipto:
-      countRule(maps)
+      countAndGoOn()
       skip(to: rule.skipTarget)
     case .divert(let port):
-      assembler.storeKey(UInt32(port), at: Frame.port)
+      assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)
       if environment.passingPorts.contains(port) { passUnlessBound(to: next, maps) }
-      assembler.store(.word, value: UInt32(rule.number), to: .r10, Frame.tag)
+      assembler.store(.word, value: UInt32(rule.number), to: .r7, Variable.tag)
       assembler.jump(to: divert)
     case .tee(let port):
       if environment.linkHeaderLength == 0 {
         // There is no room for the frame header in front of the packet, and what makes room cannot be undone.
         goUp(at: rule.number)
       } else {
-        countRule(maps)
+        countAndGoOn()
         tee(port: port, rule.number, maps)
       }
     }
@@ -219,34 +234,47 @@ package struct RuleHook: ~Copyable {
 
   private mutating func spareNeighbourDiscovery(to next: Label) {
     let other = assembler.makeLabel()
-    assembler.jump(if: .r9, .notEqual, 58, to: other)
-    assembler.load(.word, .r1, from: .r10, Frame.transportKind)
+    assembler.load(.word, .r1, from: .r7, Variable.protocolNumber)
+    assembler.jump(if: .r1, .notEqual, 58, to: other)
+    assembler.load(.word, .r1, from: .r7, Variable.transportKind)
     assembler.jump(if: .r1, .notEqual, TransportKind.icmp, to: other)
-    assembler.load(.word, .r1, from: .r10, Frame.icmpType)
+    assembler.load(.word, .r1, from: .r7, Variable.icmpType)
     assembler.calculate(.subtract, .r1, 133)
     assembler.jump(if: .r1, .lessOrEqual, 4, to: next)
     assembler.place(other)
   }
 
-  /// Packets, bytes and time of the rule whose slot is on the stack.
+  mutating func countAndGoOn() {
+    assembler.move(.r1, .r7)
+    assembler.call(countAndReturn)
+  }
+
+  private mutating func counting(_ maps: borrowing HookMaps) {
+    assembler.place(countAndReturn)
+    assembler.move(.r7, .r1)
+    countRule(maps)
+    assembler.answer(0)
+  }
+
+  /// Packets, bytes and time of the rule whose slot is among the variables.
   mutating func countRule(_ maps: borrowing HookMaps) {
     let missing = assembler.makeLabel()
     assembler.call(.ktimeGetCoarseNanoseconds)
-    assembler.store(.doubleword, .r0, to: .r10, Frame.time)
-    assembler.lookUp(maps.counters, key: Frame.slot)
+    assembler.store(.doubleword, .r0, to: .r7, Variable.time)
+    assembler.lookUp(maps.counters, key: Variable.slot)
     assembler.jump64(if: .r0, .equal, 0, to: missing)
-    assembler.load(.word, .r1, from: .r10, Frame.packets)
+    assembler.load(.word, .r1, from: .r7, Variable.packets)
     assembler.atomicAdd64(.r1, to: .r0, 0)
-    assembler.load(.word, .r1, from: .r10, Frame.bytes)
+    assembler.load(.word, .r1, from: .r7, Variable.bytes)
     assembler.atomicAdd64(.r1, to: .r0, 8)
-    assembler.load(.doubleword, .r1, from: .r10, Frame.time)
+    assembler.load(.doubleword, .r1, from: .r7, Variable.time)
     assembler.store(.doubleword, .r1, to: .r0, 16)
     assembler.place(missing)
   }
 
   /// Judgement goes on in user space at the first rule with this number.
   mutating func goUp(at number: UInt16) {
-    assembler.store(.word, value: UInt32(number), to: .r10, Frame.tag)
+    assembler.store(.word, value: UInt32(number), to: .r7, Variable.tag)
     assembler.jump(to: upcall)
   }
 }
