@@ -180,7 +180,7 @@ extension RuleHook {
       assembler.place(next)
       assembler.load(.byte, .r9, from: .r10, Frame.transport)
     }
-    goUp(at: 1)
+    goUpFromTheBeginning()
   }
 
   /// The first four bytes of the extension header into `Frame.transport`, its length field into r3.
