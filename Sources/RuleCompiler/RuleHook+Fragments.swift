@@ -24,13 +24,7 @@ extension RuleHook {
     assembler.jump(to: whole)
 
     assembler.place(up)
-    let first = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r7, Variable.restart)
-    assembler.jump(if: .r1, .equal, UInt32(RuleSet.defaultNumber), to: first)
-    assembler.calculate(.add, .r1, 1)
-    assembler.place(first)
-    assembler.store(.word, .r1, to: .r7, Variable.tag)
-    assembler.jump(to: upcall)
+    goUpFromTheBeginning()
     assembler.place(whole)
   }
 

@@ -202,7 +202,7 @@ extension RuleHook {
       assembler.place(next)
       assembler.load(.byte, .r9, from: .r7, Variable.transport)
     }
-    goUp(at: 1)
+    goUpFromTheBeginning()
   }
 
   /// The first four bytes of the extension header into `Variable.transport`, its length field into r3.

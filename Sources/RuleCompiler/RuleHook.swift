@@ -133,13 +133,18 @@ package struct RuleHook: ~Copyable {
 
     let beginning = assembler.count
     var starts: [(number: UInt16, label: Label)] = []
-    for entry in ruleSet.entries {
+    var isNumberUp = false
+    for (index, entry) in ruleSet.entries.enumerated() {
       if starts.last?.number != entry.rule.number {
         starts.append((entry.rule.number, assembler.here()))
         placeSkips(upTo: entry.rule.number)
         if assembler.count - beginning > environment.instructionLimit { break }
+        // Judgement goes on in user space with all rules of a number: those before the one that goes up, too.
+        let others = ruleSet.entries[index...].prefix { $0.rule.number == entry.rule.number }.dropFirst()
+        isNumberUp = others.contains { ruleSet.isEnabled($0.rule) && goesUp($0.rule) }
+        if isNumberUp { goUp(at: entry.rule.number) }
       }
-      if ruleSet.isEnabled(entry.rule) { translate(entry, maps) }
+      if ruleSet.isEnabled(entry.rule), !isNumberUp { translate(entry, maps) }
     }
     if let last = starts.last, last.number != RuleSet.defaultNumber {
       judgeAboveInUserSpace(from: last.number)
@@ -198,10 +203,9 @@ package struct RuleHook: ~Copyable {
     let rule = entry.rule
     if rule.clauses.contains(where: { isNever($0) }) { return }
     knownVersion = 0
-    // A conditional jump reaches 32 767 slots: what might be longer is left to user space.
-    if slots(rule.clauses) > 20_000 { return goUp(at: rule.number) }
+    if isTooLong(rule) { return goUp(at: rule.number) }
     let next = assembler.makeLabel()
-    if let threshold = rule.threshold {
+    if let threshold = rule.threshold, !goesUp(rule) {
       assembler.call(.randomNumber)
       assembler.jump(if: .r0, .greaterOrEqual, threshold, to: next)
     }
@@ -221,8 +225,7 @@ package struct RuleHook: ~Copyable {
       assembler.store(.word, value: UInt32(rule.number), to: .r7, Variable.tag)
       assembler.jump(to: divert)
     case .tee(let port):
-      if environment.linkHeaderLength == 0 {
-        // There is no room for the frame header in front of the packet, and what makes room cannot be undone.
+      if goesUp(rule) {
         goUp(at: rule.number)
       } else {
         countAndGoOn()
@@ -230,6 +233,16 @@ package struct RuleHook: ~Copyable {
       }
     }
     assembler.place(next)
+  }
+
+  /// A conditional jump reaches 32 767 slots: what might be longer is left to user space.
+  private func isTooLong(_ rule: Rule) -> Bool { slots(rule.clauses) > 20_000 }
+
+  /// Whether user space judges what comes to a rule, or what matches it.
+  private func goesUp(_ rule: Rule) -> Bool {
+    // There is no room for the frame header in front of the packet, and what makes room cannot be undone.
+    if case .tee = rule.action, environment.linkHeaderLength == 0 { return true }
+    return isTooLong(rule)
   }
 
   private mutating func spareNeighbourDiscovery(to next: Label) {
@@ -270,6 +283,17 @@ package struct RuleHook: ~Copyable {
     assembler.load(.doubleword, .r1, from: .r7, Variable.time)
     assembler.store(.doubleword, .r1, to: .r0, 16)
     assembler.place(missing)
+  }
+
+  /// Judgement begins in user space: behind the tag of a packet that was written back, else with the first rule.
+  mutating func goUpFromTheBeginning() {
+    let last = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r7, Variable.restart)
+    assembler.jump(if: .r1, .equal, UInt32(RuleSet.defaultNumber), to: last)
+    assembler.calculate(.add, .r1, 1)
+    assembler.place(last)
+    assembler.store(.word, .r1, to: .r7, Variable.tag)
+    assembler.jump(to: upcall)
   }
 
   /// Judgement goes on in user space at the first rule with this number.

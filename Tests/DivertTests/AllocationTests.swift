@@ -8,10 +8,11 @@ import Testing
 struct AllocationTests {
   /// Passes some batches, and says how often memory was asked for.
   private func allocations(
+    _ options: DivertOptions = [],
     _ pass: (inout DivertSocket, DivertWriter) throws(SystemError) -> Int
   ) throws -> UInt {
     let link = try FrameLink()
-    var socket = try DivertSocket(port: 2000, on: link)
+    var socket = try DivertSocket(port: 2000, on: link, options: options)
     let writer = socket.writer
     var count: UInt = 0
     for round in 0..<20 {
@@ -38,6 +39,14 @@ struct AllocationTests {
 
   @Test func `a batch passed whole`() throws {
     let count = try allocations { (socket, writer) throws(SystemError) in
+      let batch = try socket.read(timeout: .zero)
+      return writer.reinject(batch).written
+    }
+    #expect(count == 0)
+  }
+
+  @Test func `a batch passed whole, with what is told beside its packets`() throws {
+    let count = try allocations([.time, .mark, .owner]) { (socket, writer) throws(SystemError) in
       let batch = try socket.read(timeout: .zero)
       return writer.reinject(batch).written
     }

@@ -134,11 +134,13 @@ import Testing
       ])
     // Room for a frame header cannot be made and taken back there: tee's copies are made in user space.
     try host.ipfw("delete 100")
+    try host.ipfw("add 100 count icmp from any to any via tunB")
     try host.ipfw("add 100 tee 2001 icmp from any to any via tunB")
     let copies = try host.program(on: 2001) { _ in [] }
     #expect(try host.ping("10.9.0.2", count: 3) == 3)
     while try copies.step(wait: .milliseconds(100)) > 0 {}
     #expect(copies.seen.map(\.isTee) == Array(repeating: true, count: 6))
+    #expect(try host.packets(countedBy: 100) == 12, "each of the two rules has seen each packet once")
   }
 
   @Test func `SIGHUP reads the rules again, all or nothing`() throws {

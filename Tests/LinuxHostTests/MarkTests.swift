@@ -1,6 +1,7 @@
 import Divert
 import Glibc
 import Namespaces
+import Synchronization
 import TestSupport
 import Testing
 
@@ -27,6 +28,38 @@ import Testing
     }
   }
 
+  @Test func `every segment of a stream tells its owner and its mark`() throws {
+    let host = try LinuxScenario()
+    try host.ipfw("add 100 divert 2000 tcp from any to any 7001 out")
+    let (told, untold) = (Counter(), Counter())
+    let socket = try host.b.entered { try host.open(port: 2000, options: [.mark, .owner]) }
+    let program = InPlaceProgram(socket) { packet in
+      // More than headers: what a super-packet was cut to.
+      guard packet.bytes.byteCount > 100 else { return }
+      if packet.owner == 4242, packet.mark == 7 { told.count() } else { untold.count() }
+    }
+    program.start()
+    let sink = try host.a.start([Programs.path("Traffic"), "tcp-sink", "7001", "10000000"])
+    #expect(try sink.line() == "ready")
+    try host.b.run(
+      "python3", "-c",
+      """
+      import os, socket
+      os.seteuid(4242)
+      s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+      os.seteuid(0)
+      s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 7)
+      s.connect(("192.0.2.1", 7001))
+      s.sendall(bytes(10_000_000))
+      s.shutdown(socket.SHUT_WR)
+      s.recv(1)
+      """)
+    #expect(sink.result().status == 0)
+    let statistics = program.stop()
+    #expect(statistics.refused == 0 && statistics.droppedFull == 0)
+    #expect(told.value >= 10_000_000 / 1448 && untold.value == 0)
+  }
+
   @Test func `a copy that tells its owner leaves the original its priority`() throws {
     let host = try LinuxScenario()
     try host.ipfw("add 100 tee 2000 udp from any to any 4000 out")
@@ -51,4 +84,12 @@ import Testing
       #expect(copies.seen.map(\.owner) == [4242])
     }
   }
+}
+
+private final class Counter: Sendable {
+  private let number = Atomic(0)
+
+  func count() { number.wrappingAdd(1, ordering: .relaxed) }
+
+  var value: Int { number.load(ordering: .relaxed) }
 }
