@@ -1,7 +1,9 @@
 import BPF
+import Dispatch
 import Firewall
 import Kernel
 import RuleCompiler
+import Synchronization
 
 /// The rule set's programs, one for each direction and kind of link-layer header.
 struct RulePrograms: ~Copyable {
@@ -16,29 +18,39 @@ struct RulePrograms: ~Copyable {
       direction: .incoming, linkHeaderLength: linkHeaderLength, secret: secret,
       upcallInterface: upcallInterface)
     environment.passingPorts = passingPorts
-    let incoming = try Self.load("divert_in", ruleSet, host, environment, maps)
+    var environments = [environment]
     environment.direction = .outgoing
-    let outgoing = try Self.load("divert_out", ruleSet, host, environment, maps)
-    self.incoming = incoming
-    self.outgoing = outgoing
+    environments.append(environment)
+    // Nearly all of the time is the verifier's, which works for two as fast as for one.
+    let programs = InlineArray<2, Mutex<Result<Program, HostError>?>> { _ in Mutex(nil) }
+    DispatchQueue.concurrentPerform(iterations: 2) { [environments] index in
+      programs[index].withLock { $0 = Self.load(ruleSet, host, environments[index], maps) }
+    }
+    guard let incoming = programs[0].withLock({ $0.take() }),
+      let outgoing = programs[1].withLock({ $0.take() })
+    else { fatalError("each direction has a program or an error by now") }
+    let loaded = try incoming.get()
+    self.outgoing = try outgoing.get()
+    self.incoming = loaded
   }
 
   /// What the verifier finds too large is halved: the rules beyond are then judged in user space.
   private static func load(
-    _ name: String, _ ruleSet: RuleSet, _ host: HostView, _ environment: HookEnvironment,
-    _ maps: borrowing HookMaps
-  ) throws(HostError) -> Program {
+    _ ruleSet: RuleSet, _ host: HostView, _ environment: HookEnvironment, _ maps: borrowing HookMaps
+  ) -> Result<Program, HostError> {
     var environment = environment
+    let name = environment.direction == .incoming ? "divert_in" : "divert_out"
     while true {
       do {
-        return try Program(name, RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
+        return .success(
+          try Program(name, RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps)))
       } catch let error as ProgramError {
-        guard error.isTooLarge, environment.instructionLimit > 64 else { throw .program(error) }
+        guard error.isTooLarge, environment.instructionLimit > 64 else { return .failure(.program(error)) }
         environment.instructionLimit /= 2
       } catch let error as AssemblerError {
-        throw .assembler(error)
+        return .failure(.assembler(error))
       } catch {
-        throw .assembler(.unplacedLabel(slot: 0))
+        return .failure(.assembler(.unplacedLabel(slot: 0)))
       }
     }
   }

@@ -170,9 +170,10 @@ package struct HookEnvironment: Sendable {
   package var waitsForFragments = true
   /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.
   package var passingPorts: Set<UInt16> = []
-  /// Rules beyond this many instructions are judged in user space. The verifier looks at each up to twenty times and
-  /// gives up after a million looks; this is what it takes on Linux 6.18, some 5 000 short rules.
-  package var instructionLimit = 40_000
+  /// Rules beyond this many instructions are judged in user space. The verifier gives up after a million looks; on Linux
+  /// 6.18 it has up to three at an instruction of a rule, and some 40 more where one calls (``callCost``).
+  package var instructionLimit = 280_000
+  static let callCost = 36
 
   package init(direction: Direction, linkHeaderLength: Int, secret: UInt64, upcallInterface: UInt32) {
     self.direction = direction

@@ -93,8 +93,11 @@ enum Variable {
   static let source4 = 232
   static let destination4 = 236
   static let protocolNumber = 240
+  /// Not 0 where the address is one of this host's; only in programs with rules that ask.
+  static let sourceIsLocal = 244
+  static let destinationIsLocal = 248
 
-  static let size = 248
+  static let size = 256
 }
 
 /// ``Variable/transportKind``.

@@ -36,7 +36,7 @@ extension RuleHook {
     for rule in rules {
       let next = assembler.makeLabel()
       knownVersion = 0
-      for clause in rule.clauses { require(clause, otherwise: next, maps) }
+      for clause in rule.clauses { require(clause, otherwise: next) }
       if case .divert(let port) = rule.action {
         // Where nobody listens, or fragments are wanted as they are, there is nothing to wait for.
         assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)

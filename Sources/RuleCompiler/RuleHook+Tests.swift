@@ -4,9 +4,9 @@ import Packets
 
 /// One piece of code per ``Test``: falls through where it holds, jumps where not.
 extension RuleHook {
-  mutating func require(_ clause: Clause, otherwise next: Label, _ maps: borrowing HookMaps) {
+  mutating func require(_ clause: Clause, otherwise next: Label) {
     guard clause.terms.count > 1 else {
-      if let only = clause.terms.first { require(only, otherwise: next, maps) }
+      if let only = clause.terms.first { require(only, otherwise: next) }
       return
     }
     let holds = assembler.makeLabel()
@@ -14,7 +14,7 @@ extension RuleHook {
     let known = knownVersion
     for term in clause.terms {
       let another = assembler.makeLabel()
-      require(term, otherwise: another, maps)
+      require(term, otherwise: another)
       assembler.jump(to: holds)
       assembler.place(another)
       knownVersion = known
@@ -23,15 +23,15 @@ extension RuleHook {
     assembler.place(holds)
   }
 
-  private mutating func require(_ term: Term, otherwise next: Label, _ maps: borrowing HookMaps) {
+  private mutating func require(_ term: Term, otherwise next: Label) {
     if let answer = constantAnswer(term) {
       if !answer { assembler.jump(to: next) }
       return
     }
-    guard term.negated else { return require(term.test, otherwise: next, maps) }
+    guard term.negated else { return require(term.test, otherwise: next) }
     let known = knownVersion
     let doesNotHold = assembler.makeLabel()
-    require(term.test, otherwise: doesNotHold, maps)
+    require(term.test, otherwise: doesNotHold)
     assembler.jump(to: next)
     assembler.place(doesNotHold)
     knownVersion = known
@@ -79,14 +79,14 @@ extension RuleHook {
     host.interfaces.filter(match.matches).map(\.index)
   }
 
-  private mutating func require(_ test: Test, otherwise next: Label, _ maps: borrowing HookMaps) {
+  private mutating func require(_ test: Test, otherwise next: Label) {
     switch test {
     case .direction: break  // constant
     case .version(let version): require(version: version, otherwise: next)
     case .protocolNumber(let number):
       require(protocolNumber: number, otherwise: next)
-    case .source(let match): require(match, .r8, header: (12, 8), otherwise: next, maps)
-    case .destination(let match): require(match, .r9, header: (16, 24), otherwise: next, maps)
+    case .source(let match): require(match, .source, otherwise: next)
+    case .destination(let match): require(match, .destination, otherwise: next)
     case .sourcePort(let ranges): require(Variable.sourcePort, in: ranges, otherwise: next)
     case .destinationPort(let ranges): require(Variable.destinationPort, in: ranges, otherwise: next)
     case .received(let match): require(Variable.receiveInterface, in: indexes(of: match), otherwise: next)
@@ -165,11 +165,8 @@ extension RuleHook {
     assembler.jump(if: .r1, .notEqual, kind, to: next)
   }
 
-  /// - Parameter header: where the address lies in the IPv4 and in the IPv6 header.
-  private mutating func require(
-    _ match: AddressMatch, _ register: Register, header: (Int, Int), otherwise next: Label,
-    _ maps: borrowing HookMaps
-  ) {
+  private mutating func require(_ match: AddressMatch, _ field: AddressField, otherwise next: Label) {
+    let (register, header6) = (field.register4, field.header6)
     switch match {
     case .network4(let address, let mask):
       require(version: 4, otherwise: next)
@@ -182,7 +179,7 @@ extension RuleHook {
       }
     case .network6(let address, let mask):
       require(version: 6, otherwise: next)
-      require(address, mask, header: header.1, otherwise: next)
+      require(address, mask, header: header6, otherwise: next)
     case .networks4(let networks):
       require(version: 4, otherwise: next)
       let holds = assembler.makeLabel()
@@ -209,7 +206,7 @@ extension RuleHook {
       let holds = assembler.makeLabel()
       for network in networks {
         let another = assembler.makeLabel()
-        require(network.address, network.mask, header: header.1, otherwise: another)
+        require(network.address, network.mask, header: header6, otherwise: another)
         assembler.jump(to: holds)
         assembler.place(another)
       }
@@ -217,18 +214,32 @@ extension RuleHook {
       assembler.place(holds)
     case .me6:
       require(version: 6, otherwise: next)
-      assembler.lookUp(maps.local6, key: Variable.header + header.1)
-      assembler.jump64(if: .r0, .equal, 0, to: next)
-    case .me:
-      let (version6, decided) = (assembler.makeLabel(), assembler.makeLabel())
+      requireLocal(field, otherwise: next)
+    case .me: requireLocal(field, otherwise: next)
+    }
+  }
+
+  private mutating func requireLocal(_ field: AddressField, otherwise next: Label) {
+    assembler.load(.word, .r1, from: .r7, field.isLocal)
+    assembler.jump(if: .r1, .equal, 0, to: next)
+  }
+
+  /// Looks the addresses up that rules ask for with `me` and `me6`, once for all of them.
+  mutating func findLocalAddresses(_ ruleSet: RuleSet, _ maps: borrowing HookMaps) {
+    for field in [AddressField.source, .destination] where ruleSet.asksWhetherLocal(field) {
+      let (version6, looked, known) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
       assembler.load(.word, .r1, from: .r7, Variable.version)
       assembler.jump(if: .r1, .equal, 6, to: version6)
-      assembler.lookUp(maps.local4, key: Variable.header + header.0)
-      assembler.jump(to: decided)
+      assembler.lookUp(maps.local4, key: Variable.header + field.header4)
+      assembler.jump(to: looked)
       assembler.place(version6)
-      assembler.lookUp(maps.local6, key: Variable.header + header.1)
-      assembler.place(decided)
-      assembler.jump64(if: .r0, .equal, 0, to: next)
+      assembler.lookUp(maps.local6, key: Variable.header + field.header6)
+      assembler.place(looked)
+      assembler.move(.r1, 0)
+      assembler.jump64(if: .r0, .equal, 0, to: known)
+      assembler.move(.r1, 1)
+      assembler.place(known)
+      assembler.store(.word, .r1, to: .r7, field.isLocal)
     }
   }
 
@@ -269,6 +280,35 @@ extension RuleHook {
     for index in indexes { assembler.jump(if: .r1, .equal, index, to: holds) }
     assembler.jump(to: next)
     assembler.place(holds)
+  }
+}
+
+enum AddressField {
+  case source, destination
+
+  /// Holds the address of an IPv4 packet, in host order.
+  var register4: Register { self == .source ? .r8 : .r9 }
+  /// Where it lies in the IPv4 header, and in the IPv6 header.
+  var header4: Int { self == .source ? 12 : 16 }
+  var header6: Int { self == .source ? 8 : 24 }
+  var isLocal: Int { self == .source ? Variable.sourceIsLocal : Variable.destinationIsLocal }
+}
+
+extension RuleSet {
+  fileprivate func asksWhetherLocal(_ field: AddressField) -> Bool {
+    entries.contains { entry in
+      entry.rule.clauses.contains { clause in clause.terms.contains { $0.test.asksWhetherLocal(field) } }
+    }
+  }
+}
+
+extension Test {
+  fileprivate func asksWhetherLocal(_ field: AddressField) -> Bool {
+    switch (self, field) {
+    case (.source(.me), .source), (.source(.me6), .source): true
+    case (.destination(.me), .destination), (.destination(.me6), .destination): true
+    default: false
+    }
   }
 }
 

@@ -26,6 +26,7 @@ package struct RuleHook: ~Copyable {
   var knownVersion: UInt8 = 0
   /// By number: where a `skipto` leads, while that lies ahead.
   private var skips: [UInt16: Label] = [:]
+  private var callCount = 0
 
   package static func compile(
     _ ruleSet: RuleSet, host: HostView, environment: HookEnvironment, maps: borrowing HookMaps
@@ -38,6 +39,7 @@ package struct RuleHook: ~Copyable {
     hook.assembler.jump(to: rules)
     hook.endings(maps)
     hook.assembler.place(rules)
+    hook.findLocalAddresses(ruleSet, maps)
     hook.fragmentGates(ruleSet, maps)
     hook.rules(ruleSet, maps)
     hook.counting(maps)
@@ -138,7 +140,8 @@ package struct RuleHook: ~Copyable {
       if starts.last?.number != entry.rule.number {
         starts.append((entry.rule.number, assembler.here()))
         placeSkips(upTo: entry.rule.number)
-        if assembler.count - beginning > environment.instructionLimit { break }
+        let cost = assembler.count - beginning + callCount * HookEnvironment.callCost
+        if cost > environment.instructionLimit { break }
         // Judgement goes on in user space with all rules of a number: those before the one that goes up, too.
         let others = ruleSet.entries[index...].prefix { $0.rule.number == entry.rule.number }.dropFirst()
         isNumberUp = others.contains { ruleSet.isEnabled($0.rule) && goesUp($0.rule) }
@@ -209,7 +212,7 @@ package struct RuleHook: ~Copyable {
       assembler.call(.randomNumber)
       assembler.jump(if: .r0, .greaterOrEqual, threshold, to: next)
     }
-    for clause in rule.clauses { require(clause, otherwise: next, maps) }
+    for clause in rule.clauses { require(clause, otherwise: next) }
     if rule.sparesNeighbourDiscovery { spareNeighbourDiscovery(to: next) }
     assembler.store(.word, value: UInt32(entry.slot), to: .r7, Variable.slot)
     switch rule.action {
@@ -260,6 +263,7 @@ package struct RuleHook: ~Copyable {
   mutating func countAndGoOn() {
     assembler.move(.r1, .r7)
     assembler.call(countAndReturn)
+    callCount += 1
   }
 
   private mutating func counting(_ maps: borrowing HookMaps) {

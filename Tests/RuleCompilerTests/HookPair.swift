@@ -23,7 +23,7 @@ struct HookPair: ~Copyable {
 
   init(
     _ ruleSet: RuleSet, host: HostView, bound: Set<UInt16> = [2000, 2001, 2002, 2003],
-    passing: Set<UInt16> = [], instructionLimit: Int = 40_000, waitsForFragments: Bool = false
+    passing: Set<UInt16> = [], instructionLimit: Int? = nil, waitsForFragments: Bool = false
   ) throws {
     let maps = try HookMaps(ruleCapacity: ruleSet.slotCount)
     for interface in host.interfaces {
@@ -37,7 +37,7 @@ struct HookPair: ~Copyable {
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
     environment.passingPorts = passing
-    environment.instructionLimit = instructionLimit
+    if let instructionLimit { environment.instructionLimit = instructionLimit }
     environment.waitsForFragments = waitsForFragments
     let incoming = try Program(
       "test_in", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
