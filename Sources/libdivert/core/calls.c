@@ -4,14 +4,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// Cancellation points, as these calls are in the C library: a thread that waits for a packet can be cancelled.
-#define cancellable(call)                                      \
-  __extension__({                                              \
-    int type;                                                  \
-    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type); \
-    long result = call;                                        \
-    pthread_setcanceltype(type, &type);                        \
-    result;                                                    \
+// The C library says so since glibc 2.32.
+extern char __libc_single_threaded __attribute__((weak));
+
+// Cancellation points, as these calls are in the C library: a thread that waits for a packet can be cancelled. Where there
+// is one thread only, nobody can.
+#define cancellable(call)                                        \
+  __extension__({                                                \
+    long result;                                                 \
+    if (&__libc_single_threaded && __libc_single_threaded) {     \
+      result = call;                                             \
+    } else {                                                     \
+      int type;                                                  \
+      pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type); \
+      result = call;                                             \
+      pthread_setcanceltype(type, &type);                        \
+    }                                                            \
+    result;                                                      \
   })
 
 ssize_t kernel_recv(int socket, void *buffer, size_t size, int flags) {

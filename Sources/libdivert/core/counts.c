@@ -63,35 +63,37 @@ struct counts counts_read(uint16_t slot) {
   return counts;
 }
 
-struct counts_write counts_begin(uint16_t slot) {
-  struct part *part = part_of(slot);
-  struct counts_write write = {0};
-  if (part != NULL) write.turn = atomic_fetch_add(&part->beside[slot % part_slots].writes, one_begun + 1);
-  write.before = counts_read(slot);
-  return write;
+static const struct {
+  enum count count;
+  int code;
+} reasons[count_reasons] = {
+    {count_no_route, EHOSTUNREACH},
+    {count_too_big, EMSGSIZE},
+    {count_no_interface, EADDRNOTAVAIL},
+    {count_bad_frame, EINVAL},
+    {count_no_multicast_interface, ENETUNREACH},
+    {count_denied, EACCES},
+};
+
+static uint64_t reason_now(const struct part *part, uint16_t slot, int reason) {
+  return atomic_load_explicit(&part->now[slot % part_slots][reasons[reason].count], memory_order_relaxed);
 }
 
-// A thread cancelled in between is under way for ever: the reasons of that socket's writes are then no more told.
-bool counts_end(uint16_t slot, const struct counts_write *write) {
+void counts_begin(uint16_t slot, struct counts_write *write) {
   struct part *part = part_of(slot);
-  if (part == NULL) return false;
+  if (part == NULL) return;
+  write->turn = atomic_fetch_add(&part->beside[slot % part_slots].writes, one_begun + 1);
+  for (int i = 0; i < count_reasons; i++) write->before[i] = reason_now(part, slot, i);
+}
+
+// A thread cancelled in between is under way for ever: that a write of the socket's was denied is then no more told.
+int counts_end(uint16_t slot, const struct counts_write *write) {
+  struct part *part = part_of(slot);
+  if (part == NULL) return 0;
+  int code = 0;
+  for (int i = 0; i < count_reasons && code == 0; i++)
+    if (reason_now(part, slot, i) != write->before[i]) code = reasons[i].code;
   uint64_t turn = atomic_fetch_sub(&part->beside[slot % part_slots].writes, 1);
-  return (write->turn & all_under_way) == 0 && turn == write->turn + one_begun + 1;
-}
-
-int counts_reason(const struct counts *before, const struct counts *after) {
-  static const struct {
-    enum count count;
-    int code;
-  } reasons[] = {
-      {count_no_route, EHOSTUNREACH},
-      {count_too_big, EMSGSIZE},
-      {count_no_interface, EADDRNOTAVAIL},
-      {count_bad_frame, EINVAL},
-      {count_no_multicast_interface, ENETUNREACH},
-      {count_denied, EACCES},
-  };
-  for (unsigned i = 0; i < sizeof reasons / sizeof *reasons; i++)
-    if (after->values[reasons[i].count] != before->values[reasons[i].count]) return reasons[i].code;
-  return 0;
+  bool was_alone = (write->turn & all_under_way) == 0 && turn == write->turn + one_begun + 1;
+  return code == EACCES && !was_alone ? 0 : code;
 }

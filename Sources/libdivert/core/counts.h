@@ -18,7 +18,7 @@ enum count {
   count_count,
 };
 
-enum { counts_nowhere = 0xffff };
+enum { counts_nowhere = 0xffff, count_reasons = 6 };
 
 struct counts {
   uint64_t values[count_count];
@@ -35,13 +35,13 @@ struct counts counts_read(uint16_t slot);
 // write's if nobody else wrote by the socket between begin and end, in this process or one that shares it by fork.
 struct counts_write {
   uint64_t turn;
-  struct counts before;
+  uint64_t before[count_reasons];
 };
 
-struct counts_write counts_begin(uint16_t slot);
-bool counts_end(uint16_t slot, const struct counts_write *write);
+void counts_begin(uint16_t slot, struct counts_write *write);
 
-// Why the kernel dropped a frame in between: an errno, 0 if nothing tells.
-int counts_reason(const struct counts *before, const struct counts *after);
+// Ends it and says why the kernel has refused a frame in between: an errno, 0 if nothing tells. EACCES is told only of a
+// write that was alone.
+int counts_end(uint16_t slot, const struct counts_write *write);
 
 #pragma GCC visibility pop

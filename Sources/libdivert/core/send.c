@@ -15,7 +15,8 @@ enum { at_once = 16 };
 
 // The header for a packet. Returns an errno, or 0.
 static int prepare(int socket, const struct msghdr *message, uint8_t header[frame_header_size]) {
-  uint8_t start[frame_looked_at] = {0};
+  uint8_t gathered[frame_looked_at];
+  const uint8_t *start = gathered;
   struct sockaddr_in address;
   struct frame frame;
   if (message->msg_name == NULL || message->msg_namelen == 0) return EDESTADDRREQ;
@@ -27,7 +28,12 @@ static int prepare(int socket, const struct msghdr *message, uint8_t header[fram
   memcpy(&address, message->msg_name, message->msg_namelen < sizeof address ? message->msg_namelen : sizeof address);
   if (address.sin_family != AF_INET) return EAFNOSUPPORT;
   if (message->msg_namelen < sizeof address) return EINVAL;
-  copy_start(start, sizeof start, message->msg_iov, message->msg_iovlen);
+  if (message->msg_iovlen > 0 && message->msg_iov[0].iov_len >= sizeof gathered) {
+    start = message->msg_iov[0].iov_base;
+  } else {
+    memset(gathered, 0, sizeof gathered);
+    copy_start(gathered, sizeof gathered, message->msg_iov, message->msg_iovlen);
+  }
   int code = address_to_frame(socket, &address, start, size, &frame);
   if (code == 0) frame_write(header, frame, start[0] >> 4);
   return code;
@@ -41,12 +47,8 @@ static int refuse(int code) {
 // The kernel has one answer for a frame that a hook drops on its way out, ENOBUFS, and none for a packet that a rule
 // takes; the hooks count both.
 static ssize_t tell(ssize_t count, uint16_t slot, const struct counts_write *write) {
-  struct counts after = counts_read(slot);
-  bool is_ours = counts_end(slot, write);
+  int code = counts_end(slot, write);
   if (count < 0 && errno != ENOBUFS) return -1;
-  int code = counts_reason(&write->before, &after);
-  // Of writes at the same time one was denied. Nobody is told: that of a packet which passed is worse to hear.
-  if (code == EACCES && !is_ours) code = 0;
   if (count < 0) return refuse(code != 0 ? code : ENOBUFS);
   return code == EACCES ? refuse(code) : count - frame_header_size;
 }
@@ -82,7 +84,8 @@ ssize_t divert_sendmsg(int socket, const struct msghdr *message, int flags) {
   if (code != 0) return refuse(code);
   uint16_t slot = counts_nowhere;
   descriptor_is_divert(socket, &slot);
-  struct counts_write write = counts_begin(slot);
+  struct counts_write write;
+  counts_begin(slot, &write);
   ssize_t count = message->msg_iovlen < IOV_MAX
                       ? send_frame(socket, header, message->msg_iov, message->msg_iovlen, flags)
                       : send_gathered(socket, header, message, flags);
@@ -117,7 +120,8 @@ static int send_some(int socket, struct mmsghdr *messages, unsigned count, int f
   if (ready == 0 || (ready == 1 && *code == 0)) return 0;
   uint16_t slot = counts_nowhere;
   descriptor_is_divert(socket, &slot);
-  struct counts_write write = counts_begin(slot);
+  struct counts_write write;
+  counts_begin(slot, &write);
   int went = kernel_sendmmsg(socket, frames, ready, flags);
   counts_end(slot, &write);
   if (went < (int)ready) *code = 0;
