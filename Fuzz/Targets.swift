@@ -116,10 +116,10 @@ func frames(_ bytes: [UInt8]) {
 /// A stream of messages: each one is written as it was read.
 func controlMessages(_ bytes: [UInt8]) {
   var rest = bytes
-  while true {
-    let before = rest
-    guard let message = try? ControlMessage.next(from: &rest) else { return }
-    precondition(message.bytes == Array(before.prefix(before.count - rest.count)))
+  while let message = try? ControlMessage.next(from: &rest) {
+    // Counts may have been sent with zeros at their end, which are not written: the bytes may differ, what they say may not.
+    var again = message.bytes
+    precondition((try? ControlMessage.next(from: &again)) == message && again.isEmpty)
   }
 }
 

@@ -49,6 +49,18 @@ struct ControlMessageTests {
     #expect((newer - told)[.mixedCongestion] == 0 && (newer + told)[.teed] == 4)
   }
 
+  /// Found by the fuzzer: written again, such a message is shorter.
+  @Test func `zeros at the end of counts say nothing`() throws {
+    let totals = "00000002 0000000000000000 0000000000000000"
+    let none = "00000000"
+    var bytes = hex("00000021 86" + totals + none + none + none)
+    #expect(try ControlMessage.next(from: &bytes) == .told(HostStatistics()))
+    #expect(bytes.isEmpty)
+    var again = ControlMessage.told(HostStatistics()).bytes
+    #expect(again == hex("00000011 86" + none + none + none + none))
+    #expect(try ControlMessage.next(from: &again) == .told(HostStatistics()))
+  }
+
   @Test func `the page's examples are what is sent and read`() throws {
     let blocks = try readPage("docs/control-messages.md").components(between: "```")
     #expect(blocks.count == Self.examples.count)
