@@ -30,14 +30,7 @@ struct Bench {
       var table = Table(traffic.title, unit: traffic.kind.unit, extra: traffic.kind.extra)
       for _ in 0..<rounds {
         for variant in host.variants {
-          let measured = try host.withVariant(variant, traffic, onOneCPU: traffic.kind == .turns) { program in
-            switch traffic.kind {
-            case .flood: try host.flood(variant, traffic, program)
-            case .turns: try host.turns(variant, traffic, program)
-            case .stream: try host.stream(variant, traffic, program)
-            }
-          }
-          table.add(variant.name, measured)
+          table.add(variant.name, try host.measure(variant, traffic))
         }
       }
       table.print()

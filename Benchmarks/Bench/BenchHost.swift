@@ -52,26 +52,28 @@ final class BenchHost {
   /// The variants that can be had here.
   var variants: [Variant] { Variant.allCases.filter { !$0.isQueue || queue != nil } }
 
-  /// - Parameter onOneCPU: Whether the program shares one CPU with both ends of the traffic.
-  func withVariant(
-    _ variant: Variant, _ traffic: Traffic, onOneCPU: Bool = false,
-    _ measure: (LeashedProcess?) throws -> Measurement
-  ) throws -> Measurement {
-    let program = try start(variant, onOneCPU ? Self.oneCPU : [])
+  func measure(_ variant: Variant, _ traffic: Traffic) throws -> Measurement {
+    // For turns the program shares one CPU with both ends of the traffic.
+    let program = try start(variant, traffic.kind == .turns ? Self.oneCPU : [])
     defer {
       program?.signal(SIGTERM)
       program?.result()
     }
     try divert(traffic, variant)
     defer { try? stopDiverting(traffic, variant) }
-    let measured = try measure(program)
+    let measured =
+      switch traffic.kind {
+      case .flood: try flood(variant, traffic, program)
+      case .turns: try turns(variant, traffic, program)
+      case .stream: try stream(variant, traffic, program)
+      }
     if variant == .diverted, let program {
       programMemory = max(programMemory, memory(of: program.identifier))
     }
     return measured
   }
 
-  static let oneCPU = ["taskset", "-c", "0"]
+  private static let oneCPU = ["taskset", "-c", "0"]
 
   private func start(_ variant: Variant, _ prefix: [String]) throws -> LeashedProcess? {
     let divert = Programs.path("divert")
@@ -133,7 +135,8 @@ final class BenchHost {
   // MARK: Traffic
 
   /// As many datagrams as one sender can make, for a second; what arrives counts.
-  func flood(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement {
+  private func flood(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement
+  {
     let (from, to, address) = ends(variant, traffic.direction)
     let port = String(traffic.port)
     // 64 bytes of IP packet: 36 of payload.
@@ -147,7 +150,9 @@ final class BenchHost {
   }
 
   /// 200 MB over one connection.
-  func stream(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement {
+  private func stream(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws
+    -> Measurement
+  {
     let (from, to, address) = ends(variant, traffic.direction)
     let port = String(traffic.port)
     let bytes = 200_000_000
@@ -164,7 +169,8 @@ final class BenchHost {
   }
 
   /// Datagrams that are sent and answered one at a time, all programs on one CPU: a round trip in microseconds.
-  func turns(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement {
+  private func turns(_ variant: Variant, _ traffic: Traffic, _ program: LeashedProcess?) throws -> Measurement
+  {
     let (from, to, address) = ends(variant, traffic.direction)
     let port = String(traffic.port)
     let echo = try to.start(Self.oneCPU + [Programs.path("Traffic"), "udp-echo", port])
