@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 
@@ -108,11 +109,15 @@ static void tell_gone(const char *what, long result) {
   tell(what, result);
 }
 
-// divertd ends, and another one comes, while a program has two sockets, one of them bound.
+// divertd ends, and another one comes, which SIGUSR1 tells, while a program has two sockets, one of them bound.
 int outlives(int port) {
   uint8_t packet[28] = {0x45, [3] = 28, [8] = 64, [9] = 17, [12] = 192, 0, 2, 2, 192, 0, 2, 1};
   struct sockaddr_in to = {.sin_family = AF_INET};
-  int bound = open_bound(port), other = open_divert(0), s = bound;
+  int bound = open_bound(port), other = open_divert(0), s = bound, told;
+  sigset_t another_came;
+  sigemptyset(&another_came);
+  sigaddset(&another_came, SIGUSR1);
+  sigprocmask(SIG_BLOCK, &another_came, NULL);
   say_ready();
   struct pollfd p = {.fd = s, .events = POLLIN};
   tell("poll", poll(&p, 1, 10000));
@@ -123,7 +128,8 @@ int outlives(int port) {
   tell("bind without divertd", bind_divert(other, port));
   tell("socket without divertd", open_divert(0));
   say_ready();
-  while ((s = open_divert(0)) < 0) usleep(10000);
+  sigwait(&another_came, &told);
+  s = open_divert(0);
   tell_gone("sendto after a restart", sendto(bound, packet, sizeof packet, 0, (struct sockaddr *)&to, sizeof to));
   tell("bind of an old socket", bind_divert(other, port));
   tell("bind of an old one that was bound", bind_divert(bound, port));

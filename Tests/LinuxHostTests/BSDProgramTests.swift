@@ -167,6 +167,7 @@ import Testing
     var lines: [String] = []
     repeat { lines.append(try program.line()) } while lines.last != "ready"
     let next = try RunningDaemon(in: host.c, socket: daemon.socket)
+    program.signal(SIGUSR1)
     let result = program.result()
     #expect(result.status == 0)
     lines += result.output.split(separator: "\n").map(String.init)
