@@ -26,5 +26,5 @@ public struct DivertOptions: OptionSet, Hashable, Sendable {
   var socketOptions: SocketOptions { SocketOptions(rawValue: rawValue).intersection(.all) }
 
   /// Whether something is told of each packet beside it.
-  var asksForNotes: Bool { !isDisjoint(with: [.time, .mark, .owner]) }
+  package var asksForNotes: Bool { !isDisjoint(with: [.time, .mark, .owner]) }
 }

@@ -110,19 +110,10 @@ package enum PacketSocket {
     var control = InlineArray<12, UInt64>(repeating: 0)
     return unsafe withUnsafeMutableBytes(of: &control) { control in
       unsafe buffer.withUnsafeMutableBytes { buffer in
-        var vector = unsafe iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-        return unsafe withUnsafeMutablePointer(to: &vector) { vector in
-          var message = unsafe msghdr()
-          unsafe message.msg_iov = vector
-          unsafe message.msg_iovlen = 1
-          unsafe message.msg_control = control.baseAddress
-          unsafe message.msg_controllen = control.count
-          let count = unsafe recvmsg(number, &message, CInt(MSG_DONTWAIT) | CInt(MSG_TRUNC))
-          guard count > 0 else { return nil }
-          return unsafe (
-            count, ControlData.note(in: message.msg_control, count: message.msg_controllen)
-          )
-        }
+        let (count, controlCount) = unsafe receiveMessage(
+          from: number, into: buffer, control: control, flags: CInt(MSG_DONTWAIT) | CInt(MSG_TRUNC))
+        guard count > 0 else { return nil }
+        return unsafe (count, ControlData.note(in: control.baseAddress, count: controlCount))
       }
     }
   }

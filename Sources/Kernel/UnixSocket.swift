@@ -142,15 +142,9 @@ package enum UnixSocket {
     let count = try retrying("read from a control socket") {
       unsafe withUnsafeMutableBytes(of: &control) { control in
         unsafe buffer.withUnsafeMutableBytes { buffer in
-          var vector = unsafe iovec(iov_base: buffer.baseAddress, iov_len: buffer.count)
-          return unsafe withUnsafeMutablePointer(to: &vector) { vector in
-            var message = unsafe msghdr()
-            unsafe message.msg_iov = vector
-            unsafe message.msg_iovlen = 1
-            unsafe message.msg_control = control.baseAddress
-            unsafe message.msg_controllen = control.count
-            return unsafe recvmsg(number, &message, CInt(MSG_CMSG_CLOEXEC))
-          }
+          unsafe receiveMessage(
+            from: number, into: buffer, control: control, flags: CInt(MSG_CMSG_CLOEXEC)
+          ).count
         }
       }
     }

@@ -9,11 +9,7 @@ extension LinuxHost {
   ///
   /// - Throws: `EINVAL` for a socket that is none of ours.
   package func release(_ socket: borrowing Descriptor) throws(SystemError) {
-    let cookie = try PacketSocket.cookie(socket)
-    guard ports.sockets[cookie] != nil else {
-      throw SystemError(
-        "release a divert port", code: EINVAL, advice: "the socket is not one that divertd opened")
-    }
+    let cookie = try handedOut(socket, "release a divert port").cookie
     guard let port = ports.port(of: cookie), let link = link(ofPort: port) else { return }
     hookCounts.set(port: port, link: 0, options: [])
     try PacketSocket.waitForPacketsUnderWay()

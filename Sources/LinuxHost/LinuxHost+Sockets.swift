@@ -26,11 +26,8 @@ extension LinuxHost {
   package func bind(
     _ socket: borrowing Descriptor, port wanted: UInt16
   ) throws(SystemError) -> (port: UInt16, link: UInt32) {
-    let cookie = try PacketSocket.cookie(socket)
     let action = "bind divert port \(wanted)"
-    guard ports.sockets[cookie] != nil else {
-      throw SystemError(action, code: EINVAL, advice: "the socket is not one that divertd opened")
-    }
+    let cookie = try handedOut(socket, action).cookie
     guard ports.port(of: cookie) == nil else {
       throw SystemError(action, code: EINVAL, advice: "the socket is bound already; open another one")
     }
@@ -55,11 +52,21 @@ extension LinuxHost {
   package func counts(
     of socket: borrowing Descriptor
   ) throws(SystemError) -> (slot: UInt32, descriptor: CInt) {
-    guard let slot = ports.sockets[try PacketSocket.cookie(socket)]?.slot else {
-      throw SystemError(
-        "count a socket's packets", code: EINVAL, advice: "the socket is not one that divertd opened")
-    }
+    let slot = try handedOut(socket, "count a socket's packets").socket.slot
     return (slot, try maps.socketCounts.descriptor.duplicate().release())
+  }
+
+  /// A socket that came along with a request.
+  ///
+  /// - Throws: `EINVAL` for one that is none of ours.
+  func handedOut(
+    _ socket: borrowing Descriptor, _ action: String
+  ) throws(SystemError) -> (cookie: UInt64, socket: HandedSocket) {
+    let cookie = try PacketSocket.cookie(socket)
+    guard let handed = ports.sockets[cookie] else {
+      throw SystemError(action, code: EINVAL, advice: "the socket is not one that divertd opened")
+    }
+    return (cookie, handed)
   }
 
   /// Whether there are sockets whose end nobody tells us.
@@ -106,11 +113,7 @@ extension LinuxHost {
     let notes: [(SocketOptions, SocketNotes)] = [(.time, .time), (.mark, .mark), (.owner, .owner)]
     let wanted = SocketNotes(notes.compactMap { options.contains($0.0) ? $0.1 : nil })
     let options = HookPortOptions(rawValue: options.rawValue)
-    let cookie = try PacketSocket.cookie(socket)
-    guard ports.sockets[cookie] != nil else {
-      throw SystemError(
-        "set a divert socket's options", code: EINVAL, advice: "the socket is not one that divertd opened")
-    }
+    let cookie = try handedOut(socket, "set a divert socket's options").cookie
     try PacketSocket.ask(for: wanted, on: socket)
     ports.setOptions(options, of: cookie)
     if let port = ports.port(of: cookie) { tellHooks(port) }

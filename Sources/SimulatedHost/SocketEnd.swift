@@ -40,7 +40,7 @@ final class SocketEnd: Sendable {
   func finish() { _ = shutdown(descriptor.number, CInt(SHUT_WR)) }
 
   func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin, now: UInt64) -> Delivery {
-    guard !options.isDisjoint(with: [.time, .mark, .owner]) else { return deliver(packet, header) }
+    guard options.asksForNotes else { return deliver(packet, header) }
     let note = FrameNote(
       time: options.contains(.time) ? now : 0, mark: options.contains(.mark) ? origin.mark : 0,
       owner: options.contains(.owner) ? origin.ownerNumber : 0)

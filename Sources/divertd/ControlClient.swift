@@ -1,4 +1,5 @@
 import DivertWire
+import Glibc
 import Kernel
 
 /// A program at the other end of a control connection: what it has said, and what it has yet to hear.
@@ -37,7 +38,12 @@ final class ControlClient {
   }
 
   /// The socket that came with the message.
-  func takeDescriptor() -> Descriptor? { handedOver.take() }
+  ///
+  /// - Throws: `EBADF` where none has come.
+  func takeSocket(_ action: @autoclosure () -> String) throws(SystemError) -> Descriptor {
+    guard let socket = handedOver.take() else { throw SystemError(action(), code: EBADF) }
+    return socket
+  }
 
   /// Answers; what the connection does not take at once waits, since nobody may keep divertd waiting.
   func send(_ message: ControlMessage, descriptor sent: CInt? = nil) -> Bool {

@@ -163,25 +163,19 @@ struct Daemon: ~Copyable {
           throw SystemError(
             "bind divert port \(port)", code: EACCES, advice: "ports below 1024 are the superuser's")
         }
-        guard let socket = client.takeDescriptor() else {
-          throw SystemError("bind divert port \(port)", code: EBADF)
-        }
+        let socket = try client.takeSocket("bind divert port \(port)")
         let (bound, link) = try host.bind(socket, port: port)
         return client.send(.bound(port: bound, link: link))
       case .ipfw(let words):
         let result = ipfw(words, client)
         return client.send(.result(status: result.status, output: result.output, errors: result.errors))
       case .counts:
-        guard let socket = client.takeDescriptor() else {
-          throw SystemError("count a socket's packets", code: EBADF)
-        }
+        let socket = try client.takeSocket("count a socket's packets")
         let (slot, number) = try host.counts(of: socket)
         let counts = Descriptor(owning: number)
         return client.send(.counted(slot: slot), descriptor: counts.number)
       case .options(let options):
-        guard let socket = client.takeDescriptor() else {
-          throw SystemError("set a divert socket's options", code: EBADF)
-        }
+        let socket = try client.takeSocket("set a divert socket's options")
         try host.setOptions(options, of: socket)
         return client.send(.done)
       case .statistics:
@@ -193,9 +187,7 @@ struct Daemon: ~Copyable {
         try setPolicy(policy, ofPort: port, client)
         return client.send(.done)
       case .release:
-        guard let socket = client.takeDescriptor() else {
-          throw SystemError("release a divert port", code: EBADF)
-        }
+        let socket = try client.takeSocket("release a divert port")
         try host.release(socket)
         return client.send(.done)
       case .opened, .bound, .counted, .done, .told, .result, .failed:
