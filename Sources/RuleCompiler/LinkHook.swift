@@ -180,6 +180,7 @@ package struct LinkHook: ~Copyable {
     // What divertd has judged and cut itself and is still too large is nothing to begin again with.
     assembler.load(.word, .r2, from: .r6, Context.word(2))
     assembler.jump(if: .r2, .anyBitSet, Mark.judged, to: judged)
+    countHandedUp(maps)
     assembler.load(.word, .r8, from: .r10, Frame.headerCopy + 4)
     assembler.load(.byte, .r9, from: .r10, Frame.headerCopy + 8)
     let received = assembler.makeLabel()
@@ -219,6 +220,22 @@ package struct LinkHook: ~Copyable {
     assembler.exit()
     assembler.place(judged)
     drop(.tooBig, maps)
+  }
+
+  /// It is written back like any other. Keeps r1 and r2.
+  private mutating func countHandedUp(_ maps: borrowing HookMaps) {
+    let (incoming, counted) = (assembler.makeLabel(), assembler.makeLabel())
+    assembler.move32(.r7, .r1)
+    assembler.load(.byte, .r9, from: .r10, Frame.headerCopy + 8)
+    assembler.calculate(.and, .r9, UInt32(FrameHeader.Flags.outgoing.rawValue))
+    assembler.jump(if: .r9, .equal, 0, to: incoming)
+    assembler.count(.reinjectedOutgoing, ofSlot: Frame.slot, maps)
+    assembler.jump(to: counted)
+    assembler.place(incoming)
+    assembler.count(.reinjectedIncoming, ofSlot: Frame.slot, maps)
+    assembler.place(counted)
+    assembler.move32(.r1, .r7)
+    assembler.load(.word, .r2, from: .r6, Context.word(2))
   }
 
   /// Refuses the frame, which its sender sees as `ENOBUFS`, and writes down why.
