@@ -56,6 +56,20 @@ static void addresses(int s) {
   tell("no address", recvfrom(s, whole, 100, MSG_PEEK, NULL, NULL));
 }
 
+// A raw socket passes over flags that mean nothing to it, whichever call they come with.
+static void odd_flags(int s) {
+  static const int flags[] = {MSG_WAITALL, MSG_NOSIGNAL, MSG_CMSG_CLOEXEC, 0x400, ~(MSG_OOB | MSG_ERRQUEUE), MSG_OOB};
+  for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+    int odd = flags[i] | MSG_PEEK | MSG_DONTWAIT;
+    struct iovec vector = {whole, 100};
+    struct mmsghdr batch = {.msg_hdr = {.msg_iov = &vector, .msg_iovlen = 1}};
+    tell("odd flags, recv", recv(s, whole, sizeof whole, odd));
+    tell("odd flags, recv of less", recv(s, whole, 100, odd));
+    tell("odd flags, recvmsg", recvmsg(s, &batch.msg_hdr, odd));
+    tell("odd flags, recvmmsg", recvmmsg(s, &batch, 1, odd, NULL));
+  }
+}
+
 static void one_byte_each(int s, int count, int flags) {
   struct iovec vector[IOV_MAX + 1];
   for (int i = 0; i < IOV_MAX; i++) vector[i] = (struct iovec){pieces + i, 1};
@@ -90,6 +104,7 @@ int details(int port) {
   tell("recv of nothing, looking", recv(s, whole, 0, MSG_PEEK));
   tell("MSG_TRUNC", recv(s, whole, 5, MSG_PEEK | MSG_TRUNC));
   tell("a short buffer", recv(s, whole, 5, MSG_PEEK));
+  odd_flags(s);
   addresses(s);
   static const int counts[] = {0, 1, 27, 28, 29, IOV_MAX - 2, IOV_MAX - 1, IOV_MAX};
   for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) one_byte_each(s, counts[i], 0);

@@ -18,6 +18,17 @@ struct pieces {
   size_t room;
 };
 
+static int refuse(int code) {
+  errno = code;
+  return -1;
+}
+
+// A raw socket receives with any flag and passes over those that mean nothing to it (MSG_WAITALL, MSG_NOSIGNAL); a packet
+// socket refuses them. There is no urgent data, on BSD (recv(2)) and on Linux (raw_recvmsg).
+static int understood(int flags) {
+  return flags & (MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT | MSG_ERRQUEUE | MSG_WAITFORONE);
+}
+
 static size_t room_in(const struct iovec *vector, size_t count) {
   size_t room = 0;
   for (size_t i = 0; i < count; i++) room += vector[i].iov_len;
@@ -86,11 +97,10 @@ __attribute__((noinline)) static ssize_t receive_scattered(int socket, struct ms
 }
 
 ssize_t divert_recvmsg(int socket, struct msghdr *message, int flags) {
+  if (flags & MSG_OOB) return refuse(EOPNOTSUPP);
+  flags = understood(flags) & ~MSG_WAITFORONE;
   if (flags & MSG_ERRQUEUE) return kernel_recvmsg(socket, message, flags);
-  if (message->msg_iovlen > IOV_MAX) {
-    errno = EMSGSIZE;
-    return -1;
-  }
+  if (message->msg_iovlen > IOV_MAX) return refuse(EMSGSIZE);
   if (message->msg_iovlen > IOV_MAX - 2) return receive_scattered(socket, message, flags);
   struct pieces pieces;
   struct iovec vector[message->msg_iovlen + 2];
@@ -124,8 +134,8 @@ static ssize_t receive_whole(int socket, uint8_t *buffer, int flags, struct sock
 }
 
 ssize_t divert_recvfrom(int socket, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length) {
-  if (size >= frame_longest_packet && !(flags & MSG_ERRQUEUE))
-    return receive_whole(socket, buffer, flags, length != NULL ? address : NULL, length);
+  if (size >= frame_longest_packet && !(flags & (MSG_ERRQUEUE | MSG_OOB)))
+    return receive_whole(socket, buffer, understood(flags) & ~MSG_WAITFORONE, length != NULL ? address : NULL, length);
   struct iovec vector = {buffer, size};
   struct msghdr message = {.msg_name = address, .msg_iov = &vector, .msg_iovlen = 1};
   if (address != NULL && length != NULL) message.msg_namelen = *length;
@@ -167,6 +177,8 @@ static int receive_some(int socket, struct mmsghdr *messages, unsigned count, in
 }
 
 int divert_recvmmsg(int socket, struct mmsghdr *messages, unsigned count, int flags) {
+  if (flags & MSG_OOB) return refuse(EOPNOTSUPP);
+  flags = understood(flags);
   unsigned done = 0;
   while (done < count) {
     // What has come is not kept back: only the first wait is the caller's, if it is to be for one (MSG_WAITFORONE).
