@@ -34,10 +34,12 @@ extension IPv6Address: CustomStringConvertible, LosslessStringConvertible {
   }
 
   /// The canonical form (RFC 5952): lower case, no leading zeros, `::` for the first of the longest runs of
-  /// two or more zero groups, and IPv4-mapped addresses with the IPv4 part in dots (§5).
+  /// two or more zero groups. IPv4-mapped (§5) and IPv4-compatible addresses have the IPv4 part in dots, as
+  /// inet_ntop(3) writes them; `::1` and others with only the last group are no IPv4-compatible addresses.
   public var description: String {
-    if high == 0 && low >> 32 == 0xffff {
-      return "::ffff:\(IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)))"
+    if high == 0, low >> 32 == 0xffff || (low >> 32 == 0 && low >> 16 != 0) {
+      let prefix = low >> 32 == 0 ? "::" : "::ffff:"
+      return prefix + IPv4Address(rawValue: UInt32(truncatingIfNeeded: low)).description
     }
     let groups = self.groups
     var best = 0..<0
