@@ -115,13 +115,13 @@ enum Answer {
 }
 
 extension Assembler {
-  /// Adds one to an event's count; changes r0...r5.
-  mutating func count(_ event: HookEvent, _ maps: borrowing HookMaps, key: Int) {
+  /// Adds one to an event's count, or the number that lies at an offset among the variables; changes r0...r5.
+  mutating func count(_ event: HookEvent, of number: Int? = nil, _ maps: borrowing HookMaps, key: Int) {
     store(.word, value: event.rawValue, to: variables, key)
     lookUp(maps.events, key: key)
     let missing = makeLabel()
     jump64(if: .r0, .equal, 0, to: missing)
-    move(.r1, 1)
+    if let number { load(.word, .r1, from: variables, number) } else { move(.r1, 1) }
     atomicAdd64(.r1, to: .r0, 0)
     place(missing)
   }

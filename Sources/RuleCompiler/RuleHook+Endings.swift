@@ -39,7 +39,7 @@ extension RuleHook {
 
     assembler.place(upcall)
     assembler.move32(.r8, environment.upcallInterface)
-    assembler.count(.upcall, maps, key: Variable.key)
+    countPackets(.upcall, maps)
     tellOwner()
     // No port yet: its place is free for the transmit interface of a forwarded packet.
     assembler.load(.word, .r1, from: .r7, Variable.transmitInterface)
@@ -72,7 +72,7 @@ extension RuleHook {
     assembler.exit()
 
     assembler.place(nobody)
-    assembler.count(.noPort, maps, key: Variable.key)
+    countPackets(.noPort, maps)
     assembler.steal()
     assembler.place(looped)
     assembler.count(.looped, maps, key: Variable.key)
@@ -104,7 +104,7 @@ extension RuleHook {
     assembler.clearMark()
     assembler.jump(to: skip)
     assembler.place(nobody)
-    assembler.count(.noPort, maps, key: Variable.key)
+    countPackets(.noPort, maps)
     assembler.place(skip)
     assembler.store(.word, value: 0, to: .r7, Variable.isDiverted)
     assembler.load(.word, .r8, from: .r7, Variable.source4)
@@ -119,7 +119,7 @@ extension RuleHook {
     assembler.jump(if: .r1, .notEqual, 0, to: bound)
     assembler.place(unbound)
     countAndGoOn()
-    assembler.count(.noPort, maps, key: Variable.key)
+    countPackets(.noPort, maps)
     assembler.jump(to: next)
     assembler.place(bound)
   }
@@ -157,7 +157,12 @@ extension RuleHook {
     assembler.place(done)
   }
 
-  /// r8 = the link of the port among the variables, whose count at an offset grows by one; r0 = its ``HookPort``.
+  /// Counts a super-packet as what it is on the wire, as rules do.
+  private mutating func countPackets(_ event: HookEvent, _ maps: borrowing HookMaps) {
+    assembler.count(event, of: Variable.packets, maps, key: Variable.key)
+  }
+
+  /// r8 = the link of the port among the variables, whose count at an offset grows by the packets on the wire; r0 = its ``HookPort``.
   private mutating func loadLink(
     counting count: Int, otherwise nobody: Label, _ maps: borrowing HookMaps
   ) {
@@ -165,7 +170,7 @@ extension RuleHook {
     assembler.jump64(if: .r0, .equal, 0, to: nobody)
     assembler.load(.word, .r8, from: .r0, HookPort.Offset.link)
     assembler.jump(if: .r8, .equal, 0, to: nobody)
-    assembler.move(.r1, 1)
+    assembler.load(.word, .r1, from: .r7, Variable.packets)
     assembler.atomicAdd64(.r1, to: .r0, count)
   }
 

@@ -1,4 +1,5 @@
 import Divert
+import DivertWire
 import Namespaces
 import Packets
 import Synchronization
@@ -45,6 +46,7 @@ import Testing
     let (source, sink) = way.fromA ? (host.a, host.b) : (host.b, host.a)
     try TransferTests.transfer(from: source, to: sink, address: way.address, bytes: 20_000_000)
     let (packets, bytes) = try host.settledCounter(ofRule: 100)
+    let counts = try host.statistics()
     let statistics = program.stop()
     #expect(statistics.droppedFull == 0 && statistics.refused == 0)
     #expect(record.longest.load(ordering: .relaxed) <= 1500)
@@ -52,6 +54,10 @@ import Testing
     #expect(record.packets.load(ordering: .relaxed) == packets)
     #expect(record.bytes.load(ordering: .relaxed) == bytes)
     #expect(bytes > 20_000_000 && packets > 20_000_000 / 1500)
+    // What divertd tells of the port is counted as the rule counts it.
+    let written = way.rule == "in" ? SocketCount.reinjectedIncoming : .reinjectedOutgoing
+    #expect(counts.totals[.diverted] == packets && counts.bound.first?.diverted == UInt64(packets))
+    #expect(counts.written[written] == packets)
   }
 
   @Test(arguments: ["192.0.2.1", "2001:db8:1::1", "127.0.0.1"])
@@ -78,6 +84,22 @@ import Testing
     #expect(record.bytes.load(ordering: .relaxed) == bytes)
     #expect(record.longest.load(ordering: .relaxed) == 1000 + headers)
     #expect(record.badChecksums.load(ordering: .relaxed) == 0)
+  }
+
+  @Test func `what a super-packet counts where nobody gets it, and as copies`() throws {
+    let host = try LinuxScenario()
+    try host.ipfw("add 100 tee 2000 tcp from any to any in")
+    try host.ipfw("add 200 tee 2001 tcp from any to any in")
+    let record = Record()
+    let program = InPlaceProgram(try host.b.entered { try host.open(port: 2001) }) { record.take($0.bytes) }
+    program.start()
+    try TransferTests.transfer(from: host.a, to: host.b, address: "192.0.2.2", bytes: 2_000_000)
+    let (packets, _) = try host.settledCounter(ofRule: 100)
+    let counts = try host.statistics()
+    _ = program.stop()
+    #expect(packets > 2_000_000 / 1500)
+    #expect(counts.totals[.noPort] == packets && counts.totals[.teed] == packets)
+    #expect(record.packets.load(ordering: .relaxed) == packets)
   }
 
   @Test func `datagrams are read with complete checksums`() throws {

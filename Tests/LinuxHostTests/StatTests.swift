@@ -192,7 +192,7 @@ extension LinuxScenario {
       try b.run([Programs.path("divert"), "stat"] + words, environment: daemon.environment).output)
   }
 
-  fileprivate func statistics() throws -> HostStatistics {
+  func statistics() throws -> HostStatistics {
     var control = try ControlConnection(path: daemon.socket)
     guard case .told(let statistics) = try control.ask(.statistics) else {
       throw ProcessFailure(
