@@ -17,7 +17,7 @@ public struct DivertOptions: OptionSet, Hashable, Sendable {
   /// ``DivertedPacket/mark``. On BSD it is lost.
   public static let mark = DivertOptions(.mark)
 
-  /// Who has made each packet that this host sends: ``DivertedPacket/owner``. On the kernel it needs Linux 6.12.
+  /// Who has made each packet that this host sends: ``DivertedPacket/owner``. On the kernel it needs Linux 6.14.
   public static let owner = DivertOptions(.owner)
 
   private init(_ option: SocketOptions) { self.init(rawValue: option.rawValue) }

@@ -27,10 +27,12 @@ package struct SocketNotes: OptionSet, Sendable {
   /// The hooks put it where a packet has its priority.
   package static let owner = SocketNotes(rawValue: 4)
 
-  /// SO_TIMESTAMPNS; SO_RCVMARK (Linux 5.19); SO_RCVPRIORITY (Linux 6.12). The last two glibc does not know yet.
-  fileprivate var socketOptions: [CInt] {
-    [(Self.time, CInt(35)), (.mark, 75), (.owner, 82)].compactMap { contains($0) ? $1 : nil }
-  }
+  /// SO_TIMESTAMPNS; SO_RCVMARK (Linux 5.19); SO_RCVPRIORITY (Linux 6.14). The C library
+  /// does not name the last two yet.
+  fileprivate static let socketOptions: [(note: SocketNotes, option: CInt, need: String)] = [
+    (.time, 35, "times need SO_TIMESTAMPNS"), (.mark, 75, "marks need Linux 5.19 or later"),
+    (.owner, 82, "owners need Linux 6.14 or later"),
+  ]
 }
 
 extension PacketSocket {
@@ -40,13 +42,12 @@ extension PacketSocket {
   package static func ask(for notes: SocketNotes, on descriptor: borrowing Descriptor) throws(SystemError) {
     let number = descriptor.number
     var yes: CInt = 1
-    for option in notes.socketOptions {
+    for (note, option, need) in SocketNotes.socketOptions where notes.contains(note) {
       let result = unsafe setsockopt(
         number, SOL_SOCKET, option, &yes, socklen_t(MemoryLayout<CInt>.size))
       guard result != 0 else { continue }
       throw SystemError(
-        "ask what is told of each packet",
-        advice: errno == ENOPROTOOPT ? "owners need Linux 6.12 or later, marks 5.19" : nil)
+        "ask what is told of each packet", advice: errno == ENOPROTOOPT ? need : nil)
     }
   }
 }

@@ -103,7 +103,7 @@ package final class LinuxHost {
     let rights: SocketRights = [.reinject, .deliver]
     try maps.sockets.update(try PacketSocket.cookie(socket), HookSocket(rights: rights, slot: 0))
     try PacketSocket.setReceiveBuffer(socket, bytes: 8 << 20)
-    // What divertd judges keeps its mark. Who made it, a kernel before Linux 6.12 cannot tell.
+    // What divertd judges keeps its mark. Who made it, a kernel before Linux 6.14 cannot tell.
     try? PacketSocket.ask(for: .mark, on: socket)
     try? PacketSocket.ask(for: .owner, on: socket)
     try PacketSocket.bind(socket, to: link.index)
