@@ -112,7 +112,7 @@ package struct IpfwFlags: Equatable, Sendable {
     case "S": showsSets = true
     case "t": time = .text
     case "T": time = .number
-    default: throw RuleError("illegal option -- \(letter)\n\(Self.usage.text)", .usage)
+    default: throw RuleError("illegal option -- \(letter)\nipfw: \(Self.usage.text)", .usage)
     }
   }
 

@@ -22,7 +22,9 @@ extension IpfwRun {
     }
     var numbers: [NumberRange] = []
     for word in line.arguments {
-      guard let range = NumberRange(word) else { throw RuleError("invalid rule number: \(word)", .usage) }
+      guard let range = NumberRange(word), max(range.first, range.last) <= RuleSet.defaultNumber else {
+        throw RuleError("invalid rule number: \(word)", .usage)
+      }
       numbers.append(range)
     }
     var misses = false
@@ -141,22 +143,23 @@ extension IpfwRun {
   }
 }
 
-/// `N` or `N-M` as typed: M may be less than N, and is 0 where nothing follows the dash.
+/// `N` or `N-M` as typed: M may be less than N, and is 0 where nothing follows the dash. Both may be more than any rule's
+/// number.
 struct NumberRange: Equatable {
-  let first: UInt16
-  let last: UInt16
+  let first: UInt64
+  let last: UInt64
 
   init?(_ word: String) {
     let parts = word.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.allSatisfy({ $0.utf8.allSatisfy(isDigit) }), let first = UInt16(parts[0]) else { return nil }
-    self.first = first
-    guard parts.count == 2, !parts[1].isEmpty else {
-      last = parts.count == 2 ? 0 : first
-      return
-    }
-    guard let last = UInt16(parts[1]) else { return nil }
-    self.last = last
+    guard !parts[0].isEmpty, parts.allSatisfy({ $0.utf8.allSatisfy(isDigit) }) else { return nil }
+    // As strtoul(3): what does not fit is the greatest number.
+    let numbers = parts.map { $0.isEmpty ? 0 : UInt64($0) ?? .max }
+    (first, last) = (numbers[0], numbers[numbers.count - 1])
   }
 
-  var closed: ClosedRange<UInt16>? { first <= last ? first...last : nil }
+  /// nil: no rule can have such a number.
+  var closed: ClosedRange<UInt16>? {
+    guard first <= last, let first = UInt16(exactly: first) else { return nil }
+    return first...UInt16(clamping: last)
+  }
 }

@@ -45,11 +45,7 @@ extension RuleParser {
 
   /// Takes a port off the front. In a name, `\` makes the next character a part of it (`ftp\-data`).
   private func port(_ rest: inout Substring) -> UInt16? {
-    if let first = rest.utf8.first, isDigit(first) {
-      let digits = rest.prefix { $0.utf8.allSatisfy(isDigit) }
-      rest = rest[digits.endIndex...]
-      return UInt16(digits)
-    }
+    if let first = rest.utf8.first, isDigit(first) { return portNumber(&rest) }
     var name = ""
     var end = rest.startIndex
     while end < rest.endIndex {
@@ -68,6 +64,21 @@ extension RuleParser {
     guard !name.isEmpty, let port = names.port(ofService: name, protocolName) else { return nil }
     rest = rest[end...]
     return port
+  }
+
+  /// As strtol(3) with base 0 reads it: `0x…` is hexadecimal, `0…` octal, and what is no digit of these ends the number.
+  private func portNumber(_ rest: inout Substring) -> UInt16? {
+    var (digits, radix) = (rest[...], 10)
+    if rest.hasPrefix("0") {
+      let afterZero = rest.dropFirst()
+      let isHexadecimal =
+        (afterZero.first == "x" || afterZero.first == "X")
+        && afterZero.dropFirst().first.map { $0.isASCII && $0.isHexDigit } == true
+      (digits, radix) = isHexadecimal ? (afterZero.dropFirst(), 16) : (rest, 8)
+    }
+    digits = digits.prefix { $0.isASCII && $0.hexDigitValue.map { $0 < radix } == true }
+    rest = rest[digits.endIndex...]
+    return UInt16(digits, radix: radix)
   }
 
   // MARK: Interfaces and ICMP types

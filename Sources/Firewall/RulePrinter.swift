@@ -34,7 +34,12 @@ package struct RulePrinter: Sendable {
     }
     if rule.hasFromTo {
       let parts = Arrangement(rule.clauses)
-      if !(isCompact && parts.isAnyToAny) { words += fromTo(parts) }
+      if !(isCompact && parts.isAnyToAny) {
+        words += fromTo(parts)
+      } else if parts.options.isEmpty {
+        // ipfw leaves `from any to any` away, but no body empty
+        words.append("ip")
+      }
       words += parts.options.map { option($0, parts) }
     } else {
       words += rule.clauses.map { option($0, nil) }

@@ -36,7 +36,8 @@ struct IpfwCommandsTests {
     Row(["-t", "show", "65535"], out: "65535 0 0                          deny ip from any to any\n"),
     Row(["-S", "list", "65535"], out: "65535 set 31 deny ip from any to any\n"),
     Row(["-S", "list", "100"], out: "00100 set 0 divert 2000 icmp from any to any in icmptypes 8\n"),
-    Row(["-c", "list", "200"], out: "00200 allow tcp from any to any 80,443\n00200 count // second\n"),
+    Row(["-c", "list", "200"], out: "00200 allow tcp from any to any 80,443\n00200 count ip // second\n"),
+    Row(["-c", "list", "65535"], out: "65535 deny ip\n"),
     Row(["-b", "list", "200"], out: "00200 allow // ...\n00200 count // second\n"),
     Row(
       ["-N", "list", "200-300"],
@@ -49,6 +50,13 @@ struct IpfwCommandsTests {
       69),
     Row(["list", "300-400"], err: "ipfw: no rules in range 300-400\n", 69),
     Row(["list", "300-"], err: "ipfw: no rules in range 300-0\n", 69),
+    Row(["list", "70000"], err: "ipfw: rule 70000 does not exist\n", 69),
+    Row(["list", "70000-80000"], err: "ipfw: no rules in range 70000-80000\n", 69),
+    Row(["show", "65536"], err: "ipfw: rule 65536 does not exist\n", 69),
+    Row(["list", "400-99999"], out: "65535 deny ip from any to any\n"),
+    Row(["list", "65535-99999999999999999999"], out: "65535 deny ip from any to any\n"),
+    Row(["delete", "70000"], err: "ipfw: invalid rule number: 70000\n", 64),
+    Row(["delete", "100-70000"], err: "ipfw: invalid rule number: 100-70000\n", 64),
     Row(["list", "abc"], err: "ipfw: invalid rule number: abc\n", 64),
     Row(["list", "1x"], err: "ipfw: invalid rule number: 1x\n", 64),
     Row(["-n", "list"], err: "Testing only, list disabled\n"),
@@ -160,7 +168,8 @@ struct IpfwCommandsTests {
     Row([""], err: "ipfw: usage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details\n", 64),
     Row(
       ["-x", "list"],
-      err: "ipfw: illegal option -- x\nusage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details\n",
+      err:
+        "ipfw: illegal option -- x\nipfw: usage: ipfw [options]\ndo \"ipfw -h\" or \"man ipfw\" for details\n",
       64),
     Row(["frobnicate"], err: "ipfw: bad command `frobnicate'\n", 64),
     Row(["100", "list"], out: "00100 divert 2000 icmp from any to any in icmptypes 8\n"),

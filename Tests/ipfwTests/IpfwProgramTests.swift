@@ -35,7 +35,7 @@ struct IpfwProgramTests {
     Row("ipfw -n add allow ip from localhost to any", out: "00000 allow ip from 127.0.0.1 to any\n"),
     // errors of each status; all of a rule's are below
     Row("ipfw", err: usage, 64), Row("ipfw ''", err: usage, 64),
-    Row("ipfw -x", err: "ipfw: illegal option -- x\n\(usage.dropFirst(6))", 64),
+    Row("ipfw -x", err: "ipfw: illegal option -- x\n\(usage)", 64),
     Row("ipfw -n frob", err: "ipfw: bad command `frob'\n", 64),
     Row("ipfw -n add tcp", err: "ipfw: invalid action tcp\n", 65),
     Row("ipfw -n add allow tcp from any", err: "ipfw: missing ``to''\n", 64),

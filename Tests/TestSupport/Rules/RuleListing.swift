@@ -94,6 +94,10 @@ package struct RuleListing: Sendable, CustomTestStringConvertible {
     RuleListing("allow ip from 2001:db8::7/ffff::f to any", "allow ip from 2001::7/ffff::f to any"),
     RuleListing("allow ip6 from 10.0.0.1 to any", "allow ip6 from 10.0.0.1 to any"),
     RuleListing("allow tcp from any 1024-65535 to any 443,80"),
+    // strtol(3) with base 0
+    RuleListing(
+      "allow tcp from any 0x50 to any 0X1BB,0120-0121,0", "allow tcp from any 80 to any 443,80-81,0"),
+    RuleListing("allow dst-port 0xff-0xFFFF,00", "allow dst-port 255-65535,0"),
     RuleListing("allow tcp from any 80-80 to any 25,25", "allow tcp from any 80 to any 25,25"),
     RuleListing("allow tcp from any any to any any", "allow tcp from any to any"),
     RuleListing("allow tcp from any to any http,ftp\\-data", "allow tcp from any to any 80,20"),

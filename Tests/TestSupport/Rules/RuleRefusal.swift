@@ -34,6 +34,8 @@ package struct RuleRefusal: Sendable, CustomTestStringConvertible {
     RuleRefusal("allow tcp from any 1-2-3 to any", 64, "missing ``to''"),
     RuleRefusal("allow tcp from any not to any", 64, "missing ``to''"),
     RuleRefusal("allow tcp from any 70000 to any", 64, "missing ``to''"),
+    RuleRefusal("allow tcp from any 0x10000 to any", 64, "missing ``to''"),
+    RuleRefusal("allow tcp from any 1-08 to any", 64, "missing ``to''"),
     RuleRefusal("allow tcp from any 9-3 to any", 64, "missing ``to''"),
     RuleRefusal("allow tcp from any 80, to any", 64, "missing ``to''"),
     RuleRefusal("allow ip from any to", 64, "missing dst address"),
