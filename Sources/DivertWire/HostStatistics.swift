@@ -103,8 +103,10 @@ package struct Counts<Key: RawRepresentable<Int> & CaseIterable & Sendable>: Equ
 
   /// - Parameter values: In the order of the cases.
   package init(_ values: [UInt64]) {
-    let missing = max(0, Key.allCases.count - values.count)
-    self.values = values + Array(repeating: 0, count: missing)
+    // Zeros at the end say nothing, also those of counts that a newer sender has: equal counts are equal values.
+    let told = (values.lastIndex { $0 != 0 } ?? -1) + 1
+    let missing = max(0, Key.allCases.count - told)
+    self.values = values.prefix(told) + Array(repeating: 0, count: missing)
   }
 
   package static func + (left: Self, right: Self) -> Self {

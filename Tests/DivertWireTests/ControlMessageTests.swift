@@ -1,4 +1,4 @@
-import DivertWire
+@testable import DivertWire
 import TestSupport
 import Testing
 
@@ -59,6 +59,24 @@ struct ControlMessageTests {
     var again = ControlMessage.told(HostStatistics()).bytes
     #expect(again == hex("00000011 86" + none + none + none + none))
     #expect(try ControlMessage.next(from: &again) == .told(HostStatistics()))
+  }
+
+  /// Of every kind of count, from none to more than are known here.
+  @Test(arguments: 0...40) func `a message with any number of counts reads back as the same`(_ count: Int)
+    throws
+  {
+    for last in [0, 7] as [UInt64] {
+      let values: [UInt64] = (0..<count).map { $0 == count - 1 ? last : UInt64($0) % 3 }
+      var body: [UInt8] = [0x86]
+      for _ in 0..<2 { body.append(values) { $0.append($1) } }
+      body += hex("00000000 00000000")
+      var message: [UInt8] = []
+      message.append(UInt32(body.count))
+      message += body
+      let told = try #require(try ControlMessage.next(from: &message))
+      var again = told.bytes
+      #expect(try ControlMessage.next(from: &again) == told && again.isEmpty)
+    }
   }
 
   @Test func `the page's examples are what is sent and read`() throws {
