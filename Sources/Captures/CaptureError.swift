@@ -15,7 +15,8 @@ package enum CaptureError: Error, Equatable, CustomStringConvertible {
     case .noCapture(let reason): "no capture that can be read: \(reason)"
     case .corrupt(let reason, let offset): "corrupt at byte \(offset): \(reason)"
     case .linkType(let number):
-      "link type \(number) cannot be read; Ethernet, raw IP, Linux cooked and loopback captures can"
+      "link type \(number) cannot be read; Ethernet, raw IP, Linux cooked, loopback, PPP, PPPoE, Cisco HDLC, SLIP, NFLOG "
+        + "and PFLOG captures can"
     }
   }
 }

@@ -16,8 +16,9 @@ package struct CaptureReader: ~Copyable {
   }
 
   private var record = Record(
-    length: 0, dataOffset: 0, capturedLength: 0, wireLength: 0, time: nil, linkType: 0)
+    length: 0, dataOffset: 0, capturedLength: 0, wireLength: 0, time: nil, linkType: 0, isSwapped: false)
   private var linkType = LinkType.rawIP
+  private var hasRead = false
 
   /// How the reading has ended, once there are no more packets.
   package enum End: Equatable, Sendable {
@@ -44,15 +45,26 @@ package struct CaptureReader: ~Copyable {
     self.format = format
   }
 
-  /// Goes on to the next packet.
+  /// Packets of pcapng interfaces whose link type is not known here, by the link type: they are passed over.
+  package private(set) var skipped: [UInt32: Int] = [:]
+
+  /// Goes on to the next packet that can be read.
   ///
-  /// - Returns: false if there is none any more, for the reason that ``end`` tells.
+  /// - Returns: false if there is none any more, for the reason that ``end`` reports.
+  /// - Throws: ``CaptureError/linkType(_:)`` at the end of a capture in which no packet can be read.
   package mutating func advance() throws(CaptureError) -> Bool {
-    guard let record = try nextRecord() else { return false }
-    guard let linkType = LinkType(record.linkType) else { throw .linkType(record.linkType) }
-    self.record = record
-    self.linkType = linkType
-    return true
+    while let record = try nextRecord() {
+      guard let linkType = LinkType(record.linkType, isSwapped: record.isSwapped) else {
+        skipped[record.linkType, default: 0] += 1
+        continue
+      }
+      self.record = record
+      self.linkType = linkType
+      hasRead = true
+      return true
+    }
+    if !hasRead, let linkType = skipped.keys.min() { throw .linkType(linkType) }
+    return false
   }
 
   /// The packet at which the reader is.
@@ -83,16 +95,22 @@ package struct CaptureReader: ~Copyable {
     return nil
   }
 
+  private static func modified(_ input: inout InputBuffer, isSwapped: Bool) throws(CaptureError) -> PcapFile {
+    try PcapFile(&input, isSwapped: isSwapped, recordHeaderLength: PcapFile.modifiedRecordHeaderLength)
+  }
+
   private static func format(_ input: inout InputBuffer) throws(CaptureError) -> Format {
     guard try input.fill(4) else {
       throw .noCapture(input.count == 0 ? "there is nothing in it" : "it is only \(input.count) bytes long")
     }
     switch input.bytes.integer(at: 0, as: UInt32.self) {
     case PcapngFile.sectionHeader: return .pcapng(PcapngFile())
-    case 0xa1b2_c3d4: return .pcap(try PcapFile(&input, isSwapped: false, nanosecondsPerTick: 1000))
-    case 0xd4c3_b2a1: return .pcap(try PcapFile(&input, isSwapped: true, nanosecondsPerTick: 1000))
+    case 0xa1b2_c3d4: return .pcap(try PcapFile(&input, isSwapped: false))
+    case 0xd4c3_b2a1: return .pcap(try PcapFile(&input, isSwapped: true))
     case 0xa1b2_3c4d: return .pcap(try PcapFile(&input, isSwapped: false, nanosecondsPerTick: 1))
     case 0x4d3c_b2a1: return .pcap(try PcapFile(&input, isSwapped: true, nanosecondsPerTick: 1))
+    case 0xa1b2_cd34: return .pcap(try modified(&input, isSwapped: false))
+    case 0x34cd_b2a1: return .pcap(try modified(&input, isSwapped: true))
     case let magic where magic >> 16 == 0x1f8b:
       throw .noCapture("it is compressed; try it through `gzip -dc FILE | … -`")
     case 0x28b5_2ffd: throw .noCapture("it is compressed; try it through `zstd -dc FILE | … -`")
@@ -127,6 +145,8 @@ struct Record: BitwiseCopyable {
   let wireLength: Int
   let time: UInt64?
   let linkType: UInt32
+  /// The integers of the file are little-endian.
+  let isSwapped: Bool
 }
 
 /// What comes next in a file.

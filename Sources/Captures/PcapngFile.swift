@@ -121,6 +121,6 @@ struct PcapngFile {
     }
     return Record(
       length: block.byteCount, dataOffset: offset, capturedLength: Int(captured), wireLength: Int(wire),
-      time: time, linkType: UInt32(interface.linkType))
+      time: time, linkType: UInt32(interface.linkType), isSwapped: isSwapped)
   }
 }

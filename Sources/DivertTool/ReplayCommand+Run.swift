@@ -25,9 +25,16 @@ extension ReplayCommand {
     if !verdicts {
       let summary = ReplaySummary(
         title: InputFile.title(capture), way: way, rules: rules, tally: run.tally, notes: run.notes.notes,
-        end: reader.end, duration: .now - start)
+        end: reader.end, skipped: reader.skipped, duration: .now - start)
       do throws(SystemError) { try Self.print(summary.text(run.counters)) } catch {
         throw failure ?? ReplayError("\(error)", 71)
+      }
+    }
+    if verdicts {
+      for (linkType, count) in reader.skipped.sorted(by: { $0.key < $1.key }) {
+        complain(
+          "divert: \(InputFile.title(capture)): passed over \(count) of link type \(linkType), which cannot be read"
+        )
       }
     }
     if case .cut(let offset) = reader.end {

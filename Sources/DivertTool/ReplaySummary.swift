@@ -11,6 +11,8 @@ struct ReplaySummary {
   let tally: ReplayTally
   let notes: [RuleNotes.Note?]
   let end: CaptureReader.End
+  /// By link type.
+  let skipped: [UInt32: Int]
   let duration: Duration
 
   func text(_ counters: RuleCounters) -> String {
@@ -53,7 +55,11 @@ struct ReplaySummary {
     parts.append("diverted and not written back \(tally.diverted)")
     if tally.looped > 0 { parts.append("diverted too often and dropped \(tally.looped)") }
     var text = parts.joined(separator: ", ")
-    if tally.other > 0 { text += "\nnot judged: \(tally.other) that are no IP" }
+    var others = tally.other > 0 ? ["\(tally.other) that are no IP"] : []
+    others += skipped.sorted { $0.key < $1.key }.map {
+      "\($0.value) of link type \($0.key), which cannot be read"
+    }
+    if !others.isEmpty { text += "\nnot judged: " + others.joined(separator: ", ") }
     return text
   }
 

@@ -47,6 +47,14 @@ struct CaptureReaderTests {
     #expect(end == .complete)
   }
 
+  @Test(arguments: [false, true]) func `modified pcap`(isBigEndian: Bool) throws {
+    let bytes = SampleCapture.pcap(Self.frames, isBigEndian: isBigEndian, isModified: true)
+    let (frames, end) = try Self.read(bytes)
+    #expect(frames == Self.expected)
+    #expect(end == .complete)
+    #expect(try Self.read(Array(bytes.dropLast())).end == .cut(at: UInt64(bytes.count - 25)))
+  }
+
   @Test(arguments: [false, true]) func pcapng(isBigEndian: Bool) throws {
     let (frames, end) = try Self.read(SampleCapture.pcapng(Self.frames, isBigEndian: isBigEndian))
     #expect(frames == Self.expected)
@@ -203,6 +211,28 @@ struct CaptureReaderTests {
     blocks.interface(101)
     blocks.packet([7], interface: 1, ticks: 1)
     #expect(try Self.read(blocks.bytes).frames.map(\.bytes) == [[7]])
+  }
+
+  /// What can be read of the others is read; that nothing can be is an error, told when the end is reached.
+  @Test func `packets of an interface of another link type are passed over and counted`() throws {
+    var blocks = PcapngBlocks()
+    blocks.section()
+    blocks.interface(189)
+    blocks.interface(101)
+    blocks.interface(105)
+    blocks.packet([1], ticks: 1)
+    blocks.simplePacket([2], wireLength: 1)
+    blocks.packet([3], interface: 2, ticks: 1)
+    let unreadable = blocks.bytes
+    blocks.packet([7], interface: 1, ticks: 1)
+    blocks.packet([8], interface: 2, ticks: 2)
+    blocks.obsoletePacket([9], interface: 1, ticks: 3)
+    var reader = try CaptureReader(bytes: blocks.bytes)
+    var frames: [[UInt8]] = []
+    while try reader.advance() { frames.append([UInt8](reader.frame.bytes)) }
+    #expect(frames == [[7], [9]])
+    #expect(reader.skipped == [105: 2, 189: 2])
+    #expect(throws: CaptureError.linkType(105)) { try Self.read(unreadable) }
   }
 
   /// The longest packet there may be, behind a block that nobody could keep, through a pipe.

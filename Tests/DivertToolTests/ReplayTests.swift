@@ -134,6 +134,10 @@ struct ReplayTests {
   static let linkLayers: [(linkType: UInt32, before: (String, String))] = [
     (1, ("0200 0000 0001 0200 0000 0002 0800", "0200 0000 0001 0200 0000 0002 86dd")),
     (1, ("0200 0000 0001 0200 0000 0002 8100 0005 0800", "0200 0000 0001 0200 0000 0002 8100 0005 86dd")),
+    (9, ("ff03 0021", "57")), (50, ("ff03 0021", "8f00 86dd")), (104, ("0f00 0800", "0f00 86dd")),
+    (51, ("1100 0001 001e 0021", "1100 0001 0032 0057")),
+    (8, ("01" + String(repeating: "00", count: 15), "00" + String(repeating: "00", count: 15))),
+    (117, ("3d02" + String(repeating: "00", count: 62), "641c" + String(repeating: "00", count: 98))),
     (12, ("", "")), (101, ("", "")), (228, ("", "")), (0, ("0200 0000", "1e00 0000")),
     (0, ("0000 0002", "0000 0018")), (108, ("0000 0002", "0000 001c")),
     (113, ("0000 0001 0006 0200 0000 0001 0000 0800", "0000 0001 0006 0200 0000 0001 0000 86dd")),
@@ -175,6 +179,22 @@ struct ReplayTests {
     let summary = try replay("", capture: capture).output
     #expect(summary.contains("\n65535 2 56 allow ip from any to any\n"), "\(summary)")
     #expect(summary.contains("not judged: 1 that are no IP\n"), "\(summary)")
+  }
+
+  @Test func `interfaces whose link type cannot be read are passed over and counted`() throws {
+    var blocks = PcapngBlocks()
+    blocks.section()
+    blocks.interface(189)
+    blocks.interface(101)
+    blocks.packet([1, 2, 3], ticks: 1)
+    blocks.packet(Self.ping, interface: 1, ticks: 2)
+    blocks.packet([1, 2, 3], ticks: 3)
+    let verdicts = try replay("", "--verdicts", capture: blocks.bytes)
+    #expect(verdicts.output == "1 65535 accept\n" && verdicts.status == 0)
+    #expect(verdicts.errors.hasSuffix(": passed over 2 of link type 189, which cannot be read\n"))
+    let summary = try replay("", capture: blocks.bytes)
+    #expect(summary.output.contains("\nnot judged: 2 of link type 189, which cannot be read\n"), "\(summary)")
+    #expect(summary.errors == "" && summary.status == 0)
   }
 
   @Test func `packets cut by the snapshot length are judged by what is there`() throws {

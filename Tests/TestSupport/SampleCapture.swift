@@ -15,13 +15,15 @@ package enum SampleCapture {
   /// In nanoseconds since 1970; a quarter of a second apart.
   package static func time(_ index: Int) -> UInt64 { firstTime + UInt64(index) * 250_000_000 }
 
-  /// - Parameter missing: How many bytes of each frame the capture has left away.
+  /// - Parameters:
+  ///   - isModified: With 24 bytes before each frame instead of 16, as some old Linux systems wrote it.
+  ///   - missing: How many bytes of each frame the capture has left away.
   package static func pcap(
     _ frames: [[UInt8]], linkType: UInt32 = 101, isBigEndian: Bool = false, isInNanoseconds: Bool = false,
-    missing: Int = 0
+    isModified: Bool = false, missing: Int = 0
   ) -> [UInt8] {
     var file = FileBytes(isBigEndian: isBigEndian)
-    file.put(isInNanoseconds ? 0xa1b2_3c4d : 0xa1b2_c3d4 as UInt32)
+    file.put(isModified ? 0xa1b2_cd34 : isInNanoseconds ? 0xa1b2_3c4d : 0xa1b2_c3d4 as UInt32)
     file.put(2 as UInt16)
     file.put(4 as UInt16)
     file.put(0 as UInt64)
@@ -33,6 +35,11 @@ package enum SampleCapture {
       file.put(UInt32(isInNanoseconds ? nanoseconds : nanoseconds / 1000))
       file.put(UInt32(frame.count))
       file.put(UInt32(frame.count + missing))
+      if isModified {
+        file.put(7 as UInt32)  // interface
+        file.put(0x0800 as UInt16)
+        file.bytes += [4, 0]
+      }
       file.bytes += frame
     }
     return file.bytes
