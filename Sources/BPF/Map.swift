@@ -3,7 +3,7 @@ package import Kernel
 
 /// A table that hook programs and this process share; it lives as long as its descriptor or a program that
 /// uses it.
-package struct Map: ~Copyable, Sendable {
+package final class Map: Sendable {
   package enum Kind: UInt32, Sendable {
     case hash = 1
     case array = 2

@@ -59,10 +59,14 @@ package struct DivertEngine: Sendable {
     }
   }
 
-  private mutating func resolve() {
-    resolved = ResolvedRules(ruleSet: ruleSet, host: view)
-    gates = ResolvedGates(ruleSet, view)
+  /// Puts rules in force that were resolved beforehand. No counter is cleared.
+  package mutating func replace(_ rules: RulesForHost) {
+    (ruleSet, view) = (rules.ruleSet, rules.view)
+    ruleCounters.resize(for: ruleSet)
+    (resolved, gates) = (rules.resolved, rules.gates)
   }
+
+  private mutating func resolve() { replace(RulesForHost(ruleSet, view)) }
 
   /// Applies the rules to a packet in a pass, and delivers what they divert.
   ///
@@ -156,5 +160,19 @@ package struct DivertEngine: Sendable {
     }
     return FrameHeader(
       port: port, tag: tag, interface: interface, flags: flags, passes: onward.passes, operation: .diverted)
+  }
+}
+
+/// Rules as the engine walks them on a host: the slow part of putting them in force, which any thread can do.
+package struct RulesForHost: Sendable {
+  package let ruleSet: RuleSet
+  package let view: HostView
+  fileprivate let resolved: ResolvedRules
+  fileprivate let gates: ResolvedGates
+
+  package init(_ ruleSet: RuleSet, _ view: HostView) {
+    (self.ruleSet, self.view) = (ruleSet, view)
+    resolved = ResolvedRules(ruleSet: ruleSet, host: view)
+    gates = ResolvedGates(ruleSet, view)
   }
 }

@@ -59,6 +59,12 @@ public enum ControlMessage: Equatable, Sendable {
     }
   }
 
+  /// Whether a socket travels along with messages of this kind from a program: with any other, a descriptor ends the
+  /// connection.
+  package static func bringsSocket(kind: UInt8) -> Bool {
+    [Self.bind(port: 0), .counts, .options([]), .release].contains { $0.kind == kind }
+  }
+
   public var bytes: [UInt8] {
     var body: [UInt8] = [kind]
     switch self {

@@ -110,7 +110,7 @@ package enum PacketSocket {
     var control = InlineArray<12, UInt64>(repeating: 0)
     return unsafe withUnsafeMutableBytes(of: &control) { control in
       unsafe buffer.withUnsafeMutableBytes { buffer in
-        let (count, controlCount) = unsafe receiveMessage(
+        let (count, controlCount, _) = unsafe receiveMessage(
           from: number, into: buffer, control: control, flags: CInt(MSG_DONTWAIT) | CInt(MSG_TRUNC))
         guard count > 0 else { return nil }
         return unsafe (count, ControlData.note(in: control.baseAddress, count: controlCount))

@@ -4,12 +4,15 @@ import Glibc
 /// What a thread waits for: descriptors to be read or written, and a time (poll(2)).
 package struct PollSet: Sendable {
   private var entries: [pollfd] = []
+  private var places: [CInt: Int] = [:]
 
   package init() {}
 
-  /// - Parameter writing: Also waits for room to write.
-  package mutating func add(_ descriptor: CInt, writing: Bool = false) {
-    entries.append(pollfd(fd: descriptor, events: Int16(POLLIN) | (writing ? Int16(POLLOUT) : 0), revents: 0))
+  /// Waits for the descriptor, at least for its error or its end.
+  package mutating func add(_ descriptor: CInt, reading: Bool = true, writing: Bool = false) {
+    let events = (reading ? Int16(POLLIN) : 0) | (writing ? Int16(POLLOUT) : 0)
+    places[descriptor] = entries.count
+    entries.append(pollfd(fd: descriptor, events: events, revents: 0))
   }
 
   /// Waits until something happens or the time is over.
@@ -26,7 +29,7 @@ package struct PollSet: Sendable {
   package func isReadable(_ descriptor: CInt) -> Bool { events(descriptor) & ~Int16(POLLOUT) != 0 }
   package func isWritable(_ descriptor: CInt) -> Bool { events(descriptor) & Int16(POLLOUT) != 0 }
 
-  private func events(_ descriptor: CInt) -> Int16 { entries.first { $0.fd == descriptor }?.revents ?? 0 }
+  private func events(_ descriptor: CInt) -> Int16 { places[descriptor].map { entries[$0].revents } ?? 0 }
 }
 
 /// Signals as something to read (signalfd(2)); they do not interrupt any more.

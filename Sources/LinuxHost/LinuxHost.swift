@@ -1,6 +1,6 @@
 import BPF
 package import DivertEngine
-package import DivertWire
+import DivertWire
 package import Firewall
 import Glibc
 package import Kernel
@@ -28,12 +28,8 @@ package final class LinuxHost {
   var hooks: [UInt32: InterfaceHook] = [:]
   var knownDevices: Set<UInt32> = []
   var knownBroadcasts: [UInt32: UInt32] = [:]
+  /// By length of the link-layer header.
   var programs: [Int: RuleProgramsBox] = [:]
-
-  final class RuleProgramsBox {
-    let programs: RulePrograms
-    init(_ programs: consuming RulePrograms) { self.programs = programs }
-  }
 
   /// - Parameters:
   ///   - ruleSet: In force as soon as this returns.
@@ -116,81 +112,13 @@ package final class LinuxHost {
     settings.restoreAll()
   }
 
-  // MARK: Rules
-
-  /// Puts a rule set in force on all interfaces, or throws and leaves the old one.
-  package func enforce(_ ruleSet: RuleSet) throws(HostError) {
-    try enforce(ruleSet, passingPorts: engine.passingPorts)
-  }
-
-  /// Says what happens to packets that rules divert to a port while nobody has bound it, or throws and leaves all as
-  /// it was.
-  package func setPolicy(_ policy: UnboundPolicy, ofPort port: UInt16) throws(HostError) {
-    try enforce(engine.ruleSet, passingPorts: engine.passingPorts(with: policy, ofPort: port))
-  }
-
-  private func enforce(_ ruleSet: RuleSet, passingPorts: Set<UInt16>) throws(HostError) {
-    let grown = ruleSet.slotCount > maps.counters.capacity
-    if grown { try system { () throws(SystemError) in try moveCounters(toHold: ruleSet.slotCount) } }
-    var programs: [Int: RuleProgramsBox] = [:]
-    for length in linkHeaderLengths {
-      programs[length] = RuleProgramsBox(
-        try RulePrograms(
-          ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
-          upcallInterface: upcallLink.index, passingPorts: passingPorts, maps: maps))
-    }
-    for (index, hook) in hooks {
-      guard let box = programs[hook.hasLinkHeader ? 14 : 0] else { continue }
-      // A device that goes away takes its hooks along: that is not a failure to enforce.
-      do throws(SystemError) { try hook.replace(with: box.programs) } catch { hooks[index] = nil }
-    }
-    self.programs = programs
-    let before = Dictionary(engine.ruleSet.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
-    for entry in ruleSet.entries where before[entry.slot]?.inSet(entry.rule.set) != entry.rule {
-      clearCounter(slot: entry.slot)
-    }
-    engine.replace(ruleSet)
-    engine.passingPorts = passingPorts
-    try adjustLoopback()
-  }
-
-  var linkHeaderLengths: Set<Int> {
-    Set(hookedInterfaces.map { $0.hasLinkHeader ? 14 : 0 })
-  }
-
-  /// A frame of a socket may have 65 535 bytes, and lo's packets with an Ethernet header have up to 65 550: while
-  /// packets may be diverted, lo's are kept as large as a link takes.
-  private func adjustLoopback() throws(HostError) {
-    let diverts = engine.ruleSet.entries.contains { $0.rule.givesToPort }
-    guard let loopback = interfaces.first(where: \.isLoopback) else { return }
-    if diverts, loopback.mtu > UInt32(TapDevice.maximumMTU) {
-      try system { () throws(SystemError) in
-        try settings.setMTU(of: loopback.name, to: UInt32(TapDevice.maximumMTU))
-      }
-    } else if !diverts {
-      settings.restore(loopback.name)
-    }
-  }
-
-  private func moveCounters(toHold count: Int) throws(SystemError) {
-    let old = maps.counters.capacity
-    let larger = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: max(count, old * 2))
-    for entry in engine.ruleSet.entries { engine.ruleCounters[entry.slot] = counter(slot: entry.slot) }
-    maps.counters = larger
-  }
-
   // MARK: Counters
 
-  package func counter(slot: Int) -> RuleCounters.Counter {
-    var sum = engine.ruleCounters[slot]
-    guard slot < maps.counters.capacity else { return sum }
-    let offset = KernelClock.realTime.now &- KernelClock.monotonicCoarse.now
-    for words in maps.counters.words(at: UInt32(slot)) {
-      sum.packets += words[0]
-      sum.bytes += words[1]
-      if words[2] != 0 { sum.lastMatch = max(sum.lastMatch, words[2] &+ offset) }
-    }
-    return sum
+  package func counter(slot: Int) -> RuleCounters.Counter { counterReader.counter(slot: slot) }
+
+  /// Reads the counters of the rules in force, on any thread.
+  package var counterReader: RuleCounterReader {
+    RuleCounterReader(own: engine.ruleCounters, hooks: maps.counters)
   }
 
   package func clearCounter(slot: Int) {
@@ -200,5 +128,23 @@ package final class LinuxHost {
 
   package func count(of event: HookEvent) -> UInt64 {
     maps.events.words(at: event.rawValue).reduce(0) { $0 + $1[0] }
+  }
+}
+
+/// Counters of rules: what the hooks count, by rule slot, and what was judged in user space.
+package struct RuleCounterReader: Sendable {
+  fileprivate let own: RuleCounters
+  fileprivate let hooks: Map
+
+  package func counter(slot: Int) -> RuleCounters.Counter {
+    var sum = own[slot]
+    guard slot < hooks.capacity else { return sum }
+    let offset = KernelClock.realTime.now &- KernelClock.monotonicCoarse.now
+    for words in hooks.words(at: UInt32(slot)) {
+      sum.packets += words[0]
+      sum.bytes += words[1]
+      if words[2] != 0 { sum.lastMatch = max(sum.lastMatch, words[2] &+ offset) }
+    }
+    return sum
   }
 }

@@ -4,7 +4,7 @@ package import Firewall
 package import Kernel
 
 /// What the programs on interfaces and links share: maps, by descriptor, and the secret of this divertd.
-package struct HookMaps: ~Copyable, Sendable {
+package struct HookMaps: Sendable {
   /// By rule slot: packets, bytes, time of the last match (CLOCK_MONOTONIC_COARSE, ns); 64 bits each.
   package var counters: Map
   /// By ``HookEvent``: a 64-bit count.

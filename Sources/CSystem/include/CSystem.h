@@ -1,12 +1,15 @@
 #pragma once
 // Kernel structures and the calls that Swift cannot import: variadic functions and macros. No logic.
 #include <sys/types.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/xattr.h>
+#include <signal.h>
+#include <time.h>
 #include <unistd.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
@@ -37,6 +40,16 @@ static inline int csystem_setns(int descriptor, int type) {
 /// pipe2(2) is hidden behind _GNU_SOURCE.
 static inline int csystem_pipe2(int ends[2], int flags) {
   return (int)syscall(SYS_pipe2, ends, flags);
+}
+
+/// Sends the calling thread a signal after so many nanoseconds, again and again (timer_create(2), SIGEV_THREAD_ID), until
+/// the timer is deleted.
+static inline int csystem_interrupt_this_thread(int signal, long nanoseconds, timer_t *timer) {
+  struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal};
+  event._sigev_un._tid = (pid_t)syscall(SYS_gettid);
+  if (timer_create(CLOCK_MONOTONIC, &event, timer) != 0) return -1;
+  struct itimerspec time = {.it_interval = {.tv_nsec = nanoseconds}, .it_value = {.tv_nsec = nanoseconds}};
+  return timer_settime(*timer, 0, &time, NULL);
 }
 
 /// timerfd_create(2), whose header the module of glibc leaves out.

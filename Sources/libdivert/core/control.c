@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -33,11 +34,20 @@ enum kind {
 
 // MARK: Reaching divertd
 
-// The superuser's, as divertd is: anybody may take an abstract name while divertd does not have it.
-static int is_of_superuser(int connection) {
+// The superuser's, as divertd is, or this user's own: an abstract name is anyone's to take while divertd does not have it,
+// and so is a path in a directory of others.
+static int is_trusted(int connection) {
   struct ucred peer;
   socklen_t size = sizeof peer;
-  return kernel(getsockopt, connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.uid == 0;
+  return kernel(getsockopt, connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+         (peer.uid == 0 || peer.uid == geteuid());
+}
+
+// A divertd that is stopped holds a program up no longer than this, for each read and write.
+static void limit_time(int connection) {
+  struct timeval limit = {.tv_sec = 30};
+  kernel(setsockopt, connection, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  kernel(setsockopt, connection, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
 // The same name twice: as a path, and as an abstract name of the network namespace, which is in reach of a program that
@@ -52,8 +62,9 @@ static int reach(void) {
     memcpy(address.sun_path + abstract, path, length);
     int connection = (int)kernel(socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection < 0) return -1;
+    limit_time(connection);
     if (kernel(connect, connection, &address, offsetof(struct sockaddr_un, sun_path) + abstract + length) == 0 &&
-        (!abstract || is_of_superuser(connection)))
+        is_trusted(connection))
       return connection;
     kernel(close, connection);
   }
@@ -63,32 +74,69 @@ static int reach(void) {
 
 // MARK: A question and its answer
 
-union rights {
+// Room for one descriptor, and for all that a message may bring (SCM_MAX_FD).
+enum { most_descriptors = 253 };
+
+union right {
   struct cmsghdr header;
   char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-// divertd has ended, or ends just now.
+union rights {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(most_descriptors * sizeof(int))];
+};
+
+// divertd has ended, or ends just now; or it does not answer.
 static int ended(void) {
   if (errno == EPIPE || errno == ECONNRESET) errno = EPROTONOSUPPORT;
+  if (errno == EAGAIN) errno = ETIMEDOUT;
   return -1;
 }
 
 static int send_question(int connection, const uint8_t *question, size_t size, int descriptor) {
   struct iovec vector = {.iov_base = (void *)question, .iov_len = size};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-  union rights rights = {.header = {
+  union right right = {.header = {
     .cmsg_len = CMSG_LEN(sizeof descriptor), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
   if (descriptor >= 0) {
-    memcpy(CMSG_DATA(&rights.header), &descriptor, sizeof descriptor);
-    message.msg_control = &rights;
-    message.msg_controllen = sizeof rights;
+    memcpy(CMSG_DATA(&right.header), &descriptor, sizeof descriptor);
+    message.msg_control = &right;
+    message.msg_controllen = sizeof right;
   }
-  // So short a message goes whole, or not at all.
-  return kernel(sendmsg, connection, &message, MSG_NOSIGNAL) == (long)size ? 0 : ended();
+  // So short a message goes whole, or not at all. Where divertd has hung up, it may have said why.
+  if (kernel(sendmsg, connection, &message, MSG_NOSIGNAL) == (long)size) return 0;
+  return errno == EPIPE || errno == ECONNRESET ? 0 : ended();
 }
 
-// Reads exactly so many bytes; a descriptor that comes along replaces *descriptor.
+static void close_all(const int *descriptors, size_t count) {
+  for (size_t i = 0; i < count; i++) kernel(close, descriptors[i]);
+}
+
+// Takes the descriptors that came with a message: one at most, and one in all. What is more is closed, and no answer.
+static int take(struct msghdr *message, int *descriptor) {
+  int result = 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL; header = CMSG_NXTHDR(message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    int received[most_descriptors];
+    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof *received;
+    memcpy(received, CMSG_DATA(header), count * sizeof *received);
+    if (count == 1 && *descriptor < 0) {
+      *descriptor = received[0];
+      continue;
+    }
+    close_all(received, count);
+    errno = EPROTO;
+    result = -1;
+  }
+  if (message->msg_flags & MSG_CTRUNC) {
+    errno = EMFILE; // the kernel found no number for a descriptor
+    result = -1;
+  }
+  return result;
+}
+
+// Reads exactly so many bytes, and the descriptor that comes along.
 static int receive(int connection, uint8_t *bytes, size_t size, int *descriptor) {
   while (size > 0) {
     struct iovec vector = {.iov_base = bytes, .iov_len = size};
@@ -98,12 +146,7 @@ static int receive(int connection, uint8_t *bytes, size_t size, int *descriptor)
     long count = kernel(recvmsg, connection, &message, MSG_CMSG_CLOEXEC);
     if (count == 0) errno = ECONNRESET;
     if (count <= 0) return ended();
-    if (message.msg_flags & MSG_CTRUNC) {
-      errno = EMFILE; // the kernel found no number for the descriptor
-      return -1;
-    }
-    if (message.msg_controllen >= CMSG_LEN(sizeof(int)) && rights.header.cmsg_type == SCM_RIGHTS)
-      memcpy(descriptor, CMSG_DATA(&rights.header), sizeof(int));
+    if (take(&message, descriptor) != 0) return -1;
     bytes += count;
     size -= (size_t)count;
   }
@@ -121,10 +164,14 @@ struct exchange {
   int received;
 };
 
-static int ask(int connection, struct exchange *exchange) {
+static void hang_up(int connection) {
+  int code = errno;
+  kernel(close, connection);
+  errno = code;
+}
+
+static int receive_answer(int connection, struct exchange *exchange) {
   uint8_t head[5], code[4];
-  exchange->received = -1;
-  if (send_question(connection, exchange->question, exchange->question_size, exchange->sent) != 0) return -1;
   if (receive(connection, head, sizeof head, &exchange->received) != 0) return -1;
   if (head[4] == exchange->wanted) return receive(connection, exchange->answer, exchange->size, &exchange->received);
   if (head[4] == failed_kind && receive(connection, code, sizeof code, &exchange->received) == 0)
@@ -134,10 +181,12 @@ static int ask(int connection, struct exchange *exchange) {
   return -1;
 }
 
-static void hang_up(int connection) {
-  int code = errno;
-  kernel(close, connection);
-  errno = code;
+static int ask(int connection, struct exchange *exchange) {
+  exchange->received = -1;
+  if (send_question(connection, exchange->question, exchange->question_size, exchange->sent) != 0) return -1;
+  if (receive_answer(connection, exchange) == 0) return 0;
+  if (exchange->received >= 0) hang_up(exchange->received), exchange->received = -1;
+  return -1;
 }
 
 // Of a divertd that does not tell, errors are less clear; that is all.
@@ -161,7 +210,6 @@ int control_open(uint16_t *slot) {
   int result = ask(connection, &opening);
   if (result == 0 && opening.received >= 0) *slot = ask_for_counts(connection, opening.received);
   else if (result == 0) errno = EPROTO;
-  else if (opening.received >= 0) hang_up(opening.received), opening.received = -1;
   hang_up(connection);
   return opening.received;
 }
@@ -173,6 +221,7 @@ int control_bind(int socket, uint16_t port) {
   struct exchange binding = {
       .question = question, .question_size = sizeof question, .sent = socket, .wanted = bound_kind, .size = 6};
   int result = ask(connection, &binding);
+  if (binding.received >= 0) hang_up(binding.received);
   hang_up(connection); // divertd finds out by itself when the socket is gone
   return result;
 }
