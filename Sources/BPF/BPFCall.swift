@@ -8,8 +8,13 @@ enum BPFCommand: CInt {
   case mapLookup = 1
   case mapUpdate = 2
   case mapDelete = 3
+  case mapGetNextKey = 4
   case programLoad = 5
+  case objectPin = 6
+  case objectGet = 7
   case programTestRun = 10
+  case objectInfo = 15
+  case programQuery = 16
   case mapFreeze = 22
   case linkCreate = 28
   case linkUpdate = 29

@@ -10,6 +10,9 @@ package struct Link: ~Copyable, Sendable {
 
   package let descriptor: Descriptor
 
+  /// One that exists already.
+  init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
   /// Attaches before other programs on the interface (BPF_F_BEFORE with no relative: the head of the chain).
   package init(_ program: borrowing Program, to interface: UInt32, _ point: AttachPoint) throws(SystemError) {
     var attributes = BPFAttributes()

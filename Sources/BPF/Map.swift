@@ -15,10 +15,10 @@ package final class Map: Sendable {
   package let keySize: Int
   package let valueSize: Int
   package let capacity: Int
-  private let name: String
+  let name: String
 
   /// - Parameter isMappable: Whether the values of an array can be mapped into memory (BPF_F_MMAPABLE).
-  package init(
+  package convenience init(
     _ name: String, _ kind: Kind, keySize: Int = 4, valueSize: Int, capacity: Int, isMappable: Bool = false
   ) throws(SystemError) {
     var attributes = BPFAttributes()
@@ -26,17 +26,28 @@ package final class Map: Sendable {
     attributes.store(UInt32(keySize), at: 4)
     attributes.store(UInt32(valueSize), at: 8)
     attributes.store(UInt32(capacity), at: 12)
-    var flags: UInt32 = isMappable ? 1 << 10 : 0
-    // Entries get their memory as they come (BPF_F_NO_PREALLOC): capacities here are for hosts with many addresses.
-    if kind == .hash { flags |= 1 }
-    attributes.store(flags, at: 16)
+    attributes.store(Self.flags(kind, isMappable: isMappable), at: 16)
     for (index, byte) in name.utf8.prefix(15).enumerated() { attributes.store(byte, at: 28 + index) }
     let number = attributes.call(.mapCreate)
     guard number >= 0 else {
       let code = errno
       throw SystemError("create the BPF map \(name)", code: code, advice: bpfAdvice(code))
     }
-    self.descriptor = Descriptor(owning: number)
+    self.init(
+      name, kind, keySize: keySize, valueSize: valueSize, capacity: capacity, Descriptor(owning: number))
+  }
+
+  static func flags(_ kind: Kind, isMappable: Bool) -> UInt32 {
+    // Entries get their memory as they come (BPF_F_NO_PREALLOC): capacities here are for hosts with many addresses.
+    (isMappable ? 1 << 10 : 0) | (kind == .hash ? 1 : 0)
+  }
+
+  /// One that exists already, of this shape.
+  init(
+    _ name: String, _ kind: Kind, keySize: Int, valueSize: Int, capacity: Int,
+    _ descriptor: consuming Descriptor
+  ) {
+    self.descriptor = descriptor
     (self.kind, self.keySize, self.valueSize, self.capacity) = (kind, keySize, valueSize, capacity)
     self.name = name
   }
@@ -60,6 +71,16 @@ package final class Map: Sendable {
     var (key, value) = (key, value)
     let result = unsafe withUnsafeBytes(of: &key) { key in
       unsafe withUnsafeBytes(of: &value) { value in unsafe call(.mapUpdate, key, value.baseAddress) }
+    }
+    guard result == 0 else { throw SystemError("change the BPF map \(name)") }
+  }
+
+  /// Stores a value as long as the map's.
+  func update(_ key: UInt32, bytes: [UInt8]) throws(SystemError) {
+    precondition(bytes.count == valueSize && keySize == 4)
+    var key = key
+    let result = unsafe withUnsafeBytes(of: &key) { key in
+      unsafe bytes.withUnsafeBytes { value in unsafe call(.mapUpdate, key, value.baseAddress) }
     }
     guard result == 0 else { throw SystemError("change the BPF map \(name)") }
   }

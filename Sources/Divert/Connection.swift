@@ -46,9 +46,24 @@ final class Connection: Sendable {
     case .call(let host): host.release()
     case .frames:
       let answer = try control.withLock { control throws(SystemError) in
-        try control?.ask(.release, descriptor: number)
+        try Self.askToRelease(number, &control)
       }
       guard answer == .done else { throw SystemError("release divert port \(port)", code: EPROTO) }
+    }
+  }
+
+  private static func askToRelease(
+    _ number: CInt, _ control: inout ControlConnection?
+  ) throws(SystemError) -> ControlMessage? {
+    do throws(SystemError) {
+      return try control?.ask(.release, descriptor: number)
+    } catch {
+      // Another divertd may have taken over from the one that made the socket.
+      guard error.code == ECONNRESET || error.code == EPIPE, let path = control?.path,
+        let next = try? ControlConnection(path: path)
+      else { throw error }
+      control = consume next
+      return try control?.ask(.release, descriptor: number)
     }
   }
 

@@ -7,7 +7,7 @@ package struct ControlConnection: ~Copyable, Sendable {
   package let descriptor: Descriptor
   private var received: [UInt8] = []
   private var receivedDescriptor: Descriptor?
-  private let path: String
+  let path: String
   private let timeLimit: Duration
   /// Whether a question is without an answer: one that comes late would be taken for the next question's.
   private var hasFailed = false

@@ -66,6 +66,35 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     }
   }
 
+  /// Sends a request and waits for its acknowledgement.
+  ///
+  /// - Parameter flags: Beside NLM_F_REQUEST and NLM_F_ACK.
+  package func request(
+    type: UInt16, flags: UInt16 = 0, _ body: [UInt8], _ action: @autoclosure () -> String
+  ) throws(SystemError) {
+    var request = [UInt8]()
+    request.appendHost(UInt32(16 + body.count))
+    request.appendHost(type)
+    request.appendHost(UInt16(1 | 4) | flags)
+    request.appendHost(UInt32(1))
+    request.appendHost(UInt32(0))
+    request += body
+    _ = try retrying(action()) {
+      unsafe request.withUnsafeBytes { unsafe send(descriptor.number, $0.baseAddress, $0.count, 0) }
+    }
+    var buffer = [UInt8](repeating: 0, count: 1 << 12)
+    let count = try retrying(action()) {
+      unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.number, $0.baseAddress, $0.count, 0) }
+    }
+    // struct nlmsgerr: the error, 0 for an acknowledgement.
+    let answer = unsafe buffer.span.bytes.extracting(first: count)
+    guard count >= 20, answer.host(at: 4, as: UInt16.self) == UInt16(NLMSG_ERROR) else {
+      throw SystemError(action(), code: EPROTO)
+    }
+    let code = -answer.host(at: 16, as: Int32.self)
+    guard code == 0 else { throw SystemError(action(), code: code) }
+  }
+
   /// Throws away what has come, for those who only want to know that something changed.
   package func drain() {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
@@ -96,5 +125,18 @@ extension RawSpan {
 extension [UInt8] {
   mutating func appendHost<Integer: FixedWidthInteger>(_ value: Integer) {
     unsafe Swift.withUnsafeBytes(of: value) { unsafe append(contentsOf: $0) }
+  }
+
+  /// Appends an attribute (struct rtattr), padded to four bytes.
+  mutating func appendAttribute(_ type: UInt16, _ value: [UInt8]) {
+    appendHost(UInt16(4 + value.count))
+    appendHost(type)
+    self += value
+    append(contentsOf: repeatElement(0, count: (4 - value.count % 4) % 4))
+  }
+
+  /// A name as netlink wants it, with a zero at its end.
+  mutating func appendAttribute(_ type: UInt16, _ text: String) {
+    appendAttribute(type, Array(text.utf8) + [0])
   }
 }

@@ -27,6 +27,12 @@ import Glibc
     return unsafe start.load(fromByteOffset: offset, as: UInt64.self)
   }
 
+  /// The 32-bit integer at an offset, in host byte order.
+  package func half(at offset: Int) -> UInt32 {
+    precondition(offset >= 0 && offset + 4 <= length && offset % 4 == 0)
+    return unsafe start.load(fromByteOffset: offset, as: UInt32.self)
+  }
+
   /// Stores a 32-bit integer in host byte order, in one piece.
   package func store(_ value: UInt32, at offset: Int) {
     precondition(isWritable && offset >= 0 && offset + 4 <= length && offset % 4 == 0)

@@ -35,57 +35,12 @@ package struct TapDevice: ~Copyable, Sendable {
       }
     }
 
-    let control = Descriptor(
-      owning: try retrying("open a socket") {
-        socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-      })
-    // Nothing of IPv6's own (router solicitations, duplicate detection) belongs on a link.
-    try? writeSmallFile("/proc/sys/net/ipv6/conf/\(name)/disable_ipv6", "1")
-    request = InterfaceRequest(name)
-    request.value = Self.maximumMTU
-    _ = try retrying("set the MTU of \(name)") { request.call(control.number, UInt(SIOCSIFMTU)) }
-    request = InterfaceRequest(name)
-    request.flags = UInt16(IFF_UP) | UInt16(IFF_NOARP)
-    _ = try retrying("bring up \(name)") { request.call(control.number, UInt(SIOCSIFFLAGS)) }
+    try prepareLink(name, mtu: UInt32(Self.maximumMTU))
     let index = unsafe if_nametoindex(name)
     guard index != 0 else { throw SystemError("find the device \(name)") }
 
     self.descriptor = descriptor
     self.index = index
     self.name = name
-  }
-}
-
-/// Sets the MTU of any interface.
-package func setMTU(of name: String, to mtu: UInt32) throws(SystemError) {
-  let control = Descriptor(
-    owning: try retrying("open a socket") {
-      socket(AF_INET, CInt(SOCK_DGRAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
-    })
-  var request = InterfaceRequest(name)
-  request.value = CInt(mtu)
-  _ = try retrying("set the MTU of \(name)") { request.call(control.number, UInt(SIOCSIFMTU)) }
-}
-
-/// `struct ifreq`: a name of 16 bytes and a union of which two members are used here.
-private struct InterfaceRequest {
-  private var bytes: InlineArray<5, UInt64> = .init(repeating: 0)
-
-  init(_ name: String) {
-    for (index, byte) in name.utf8.prefix(15).enumerated() { store(byte, at: index) }
-  }
-
-  var flags: UInt16 = 0 { didSet { store(flags, at: 16) } }
-  var value: CInt = 0 { didSet { store(value, at: 16) } }
-
-  private mutating func store<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
-    var span = bytes.mutableSpan
-    var raw = unsafe span.mutableBytes
-    raw.storeBytes(of: value, toByteOffset: offset, as: Value.self)
-  }
-
-  mutating func call(_ descriptor: CInt, _ request: UInt) -> CInt {
-    var span = bytes.mutableSpan
-    return unsafe span.withUnsafeMutableBytes { unsafe csystem_ioctl(descriptor, request, $0.baseAddress) }
   }
 }

@@ -44,6 +44,25 @@ struct HookCounts: ~Copyable {
     ports.store(link, at: entry + HookPort.Offset.link)
   }
 
+  /// Takes over what hooks have counted for an earlier divertd.
+  ///
+  /// - Returns: The ports to whose links the hooks give packets.
+  mutating func takeOver() -> [UInt16] {
+    var bound: [UInt16] = []
+    for port in UInt16.min ... .max {
+      let entry = Int(port) * HookPort.size
+      if self[port] != PortCounts() { knownPorts.insert(port) }
+      if ports.half(at: entry + HookPort.Offset.link) != 0 { bound.append(port) }
+    }
+    return bound
+  }
+
+  /// One more than the highest slot in which something was counted.
+  var usedSlots: HandedSocket.Slot {
+    let last = (0..<HandedSocket.Slot(HookMaps.socketCapacity)).last { self[slot: $0] != Counts() }
+    return last.map { $0 + 1 } ?? 1
+  }
+
   mutating func countDelivery(to port: UInt16, isTee: Bool) {
     if isTee {
       delivered[port, default: PortCounts()].teed += 1

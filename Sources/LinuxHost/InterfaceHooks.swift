@@ -62,10 +62,12 @@ final class InterfaceHook {
   private let outgoing: Link
   let hasLinkHeader: Bool
 
-  init(_ interface: NetworkInterface, _ programs: borrowing RulePrograms) throws(SystemError) {
+  init(
+    _ interface: NetworkInterface, _ programs: borrowing RulePrograms, kept: KeptHost?
+  ) throws(SystemError) {
     hasLinkHeader = interface.hasLinkHeader
-    let incoming = try Link(programs.incoming, to: interface.index, .ingress)
-    let outgoing = try Link(programs.outgoing, to: interface.index, .egress)
+    let incoming = try attach(programs.incoming, to: interface.index, .ingress, kept)
+    let outgoing = try attach(programs.outgoing, to: interface.index, .egress, kept)
     self.incoming = incoming
     self.outgoing = outgoing
   }

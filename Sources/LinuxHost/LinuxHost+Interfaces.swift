@@ -15,7 +15,7 @@ extension LinuxHost {
   }
 
   private func isLink(_ index: UInt32) -> Bool {
-    index == upcallLink.index || ports.links.contains(index)
+    upcallLink.indexes.contains(index) || ports.links.contains(index)
   }
 
   /// Follows what rtnetlink says: new interfaces get their hooks, and rules that speak of interfaces are translated
@@ -53,12 +53,13 @@ extension LinuxHost {
     for interface in hooked where hooks[interface.index] == nil {
       guard let box = programs[interface.hasLinkHeader ? 14 : 0] else { continue }
       do throws(SystemError) {
-        hooks[interface.index] = try InterfaceHook(interface, box.programs)
+        hooks[interface.index] = try InterfaceHook(interface, box.programs, kept: kept)
       } catch {
         // Gone again already.
         if error.code != ENODEV { throw .system(error) }
       }
     }
+    kept?.detachAll(besides: ports.links.union(hooks.keys).union(upcallLink.indexes))
   }
 
   private func updateMaps(

@@ -17,6 +17,7 @@ extension LinuxHost {
     // As an unbound one it sends from here on; the link goes, and its name is free for the next who binds the port.
     try PacketSocket.bind(socket, to: upcallInterface, receiving: false)
     ports.release(port)
+    try write(cookie)
   }
 
   private func tellReleased(

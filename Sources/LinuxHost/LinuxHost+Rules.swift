@@ -14,6 +14,8 @@ package struct RulePreparation: Sendable {
   fileprivate let secret: UInt64
   fileprivate let upcallInterface: UInt32
   fileprivate let maps: HookMaps
+  /// What the next divertd has to know beside the rules, if these are to stay without this one.
+  fileprivate let kept: KeptState?
 }
 
 /// Rules that the kernel has accepted and that are in force nowhere yet.
@@ -23,6 +25,8 @@ package struct PreparedRules: Sendable {
   fileprivate let programs: [Int: RuleProgramsBox]
   /// Those of the host, or larger ones for more slots.
   fileprivate let counters: Map
+  /// Of ``KeptState``.
+  fileprivate let keptText: String?
   /// Slots that another rule had before.
   package let changedSlots: [Int]
 }
@@ -58,7 +62,7 @@ extension LinuxHost {
     RulePreparation(
       ruleSet: ruleSet, passingPorts: passingPorts ?? engine.passingPorts, before: engine.ruleSet,
       view: engine.view, linkHeaderLengths: linkHeaderLengths, secret: secret,
-      upcallInterface: upcallLink.index, maps: maps)
+      upcallInterface: upcallLink.index, maps: maps, kept: keptState)
   }
 
   /// The second step: all of it is in force when this returns true, nothing when it returns false or throws.
@@ -72,6 +76,8 @@ extension LinuxHost {
     // First what can fail.
     let diverts = ruleSet.entries.contains { $0.rule.givesToPort }
     if diverts { try limitLoopback() }
+    try system { () throws(SystemError) in try keep(prepared.keptText) }
+    let hasMoreCounters = prepared.counters !== maps.counters
     moveCounters(to: prepared.counters)
     for slot in prepared.changedSlots { clearCounter(slot: slot) }
     for (index, hook) in hooks {
@@ -82,6 +88,7 @@ extension LinuxHost {
     programs = prepared.programs
     engine.replace(prepared.rules)
     engine.passingPorts = prepared.passingPorts
+    if hasMoreCounters { keepCounters() }
     if !diverts, let loopback { settings.restore(loopback.name) }
     return true
   }
@@ -129,8 +136,11 @@ extension RulePreparation {
     let changed = ruleSet.entries.filter { old[$0.slot]?.inSet($0.rule.set) != $0.rule }.map(\.slot)
     // What no rule counts in can be cleared while the old rules are in force.
     for slot in changed where old[slot] == nil { try? maps.counters.clear(UInt32(slot)) }
+    var state = kept
+    state?.ruleSet = ruleSet
+    state?.passingPorts = passingPorts
     return PreparedRules(
       rules: RulesForHost(ruleSet, view), passingPorts: passingPorts, programs: programs,
-      counters: maps.counters, changedSlots: changed)
+      counters: maps.counters, keptText: state?.text, changedSlots: changed)
   }
 }

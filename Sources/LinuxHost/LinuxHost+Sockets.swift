@@ -16,6 +16,7 @@ extension LinuxHost {
     try PacketSocket.bind(socket, to: upcallLink.index, receiving: false)
     let slot = try ports.add(socket: cookie) { hookCounts[slot: $0] }
     try maps.sockets.update(cookie, HookSocket(rights: .reinject, slot: slot))
+    try write(cookie)
     return (socket.release(), upcallLink.index)
   }
 
@@ -39,9 +40,11 @@ extension LinuxHost {
       throw SystemError(
         action, code: error.code, advice: "another program has bound it; end that one, or take another port")
     }
-    let link = try HostLink(TapDevice(HostLink.name(ofPort: port)), program: linkProgram)
+    let link = try HostLink(
+      LinkDevice(HostLink.name(ofPort: port), kept: kept), program: linkProgram, kept: kept)
     try PacketSocket.bind(socket, to: link.index)
     ports.hold(port, link, cookie, before: hookCounts[port])
+    try write(cookie)
     tellHooks(port)
     return (port, link.index)
   }
@@ -84,6 +87,7 @@ extension LinuxHost {
     let living = Set(table.entries.map(\.cookie))
     for cookie in ports.sockets.keys where !living.contains(cookie) {
       maps.sockets.delete(cookie)
+      kept?.ledger.strike(cookie)
       ports.forget(socket: cookie)
     }
     for port in ports.table.ports {
@@ -116,6 +120,7 @@ extension LinuxHost {
     let cookie = try handedOut(socket, "set a divert socket's options").cookie
     try PacketSocket.ask(for: wanted, on: socket)
     ports.setOptions(options, of: cookie)
+    try write(cookie)
     if let port = ports.port(of: cookie) { tellHooks(port) }
   }
 

@@ -8,13 +8,14 @@ package import RuleCompiler
 
 /// The kernel of this network namespace as a host: its interfaces carry the hooks, its links the divert sockets.
 ///
-/// All of it belongs to this process: when it ends, however it ends, hooks and links are gone. Of the settings it
-/// changes it keeps a record (``Settings``). One thread uses it.
+/// All of it belongs to this process: when it ends, however it ends, hooks and links are gone, unless they are to stay
+/// (``KeptHost``). Of the settings it changes it keeps a record (``Settings``). One thread uses it.
 package final class LinuxHost {
   /// The rules in force, and the judge of what the hooks could not.
   package internal(set) var engine: DivertEngine
   package var maps: HookMaps
-  let secret = UInt64.random(in: 1 ... .max)
+  let secret: UInt64
+  let kept: KeptHost?
   var settings: Settings
   let linkProgram: Program
   /// `divert0`: sockets without a port send here, and upcalls arrive here.
@@ -35,24 +36,33 @@ package final class LinuxHost {
   ///   - ruleSet: In force as soon as this returns.
   ///   - passingPorts: See ``DivertEngine/DivertEngine/passingPorts``.
   ///   - settingsFile: Where changed settings are written down.
+  ///   - kept: What is to stay in force without this process, and what an earlier one has left: until `ruleSet` is in
+  ///     force, the rules of that one are, and when this throws, they stay so.
   package init(
-    _ ruleSet: RuleSet, passingPorts: Set<UInt16> = [], settingsFile: String
+    _ ruleSet: RuleSet, passingPorts: Set<UInt16> = [], settingsFile: String, kept: KeptHost? = nil
   ) throws(HostError) {
-    let settings = try system { () throws(SystemError) in try Settings(path: settingsFile) }
-    let maps = try system { () throws(SystemError) in try HookMaps(ruleCapacity: max(1024, ruleSet.slotCount))
+    let earlier = kept?.earlier
+    let first = earlier?.ruleSet ?? ruleSet
+    let secret = earlier?.secret ?? UInt64.random(in: 1 ... .max)
+    let settings = try system { () throws(SystemError) in
+      try Settings(path: settingsFile, keepsChanges: earlier != nil)
     }
-    let device: TapDevice
+    let maps = try system { () throws(SystemError) in
+      try HookMaps(ruleCapacity: max(1024, first.slotCount), keptIn: kept?.pins)
+    }
+    let device: LinkDevice
     do throws(SystemError) {
-      device = try TapDevice("divert0")
+      device = try LinkDevice("divert0", kept: kept)
     } catch {
       guard error.code == EBUSY else { throw .system(error) }
       throw .system(
         SystemError(
           error.action, code: EBUSY, advice: "another divertd serves this network namespace; stop it first"))
     }
+    try system { () throws(SystemError) in try kept?.ledger.restore(to: maps.sockets) }
     let linkProgram = try Self.linkProgram(secret: secret, upcallInterface: device.index, maps)
     let link: HostLink
-    do throws(SystemError) { link = try HostLink(device, program: linkProgram) } catch {
+    do throws(SystemError) { link = try HostLink(device, program: linkProgram, kept: kept) } catch {
       throw .system(error)
     }
     let socket = try system { () throws(SystemError) in try Self.daemonSocket(on: link, maps) }
@@ -63,18 +73,30 @@ package final class LinuxHost {
     self.linkProgram = linkProgram
     self.upcallLink = link
     self.upcallSocket = socket
-    self.engine = DivertEngine(ruleSet: ruleSet, view: HostView())
-    engine.passingPorts = passingPorts
+    self.secret = secret
+    self.kept = kept
+    self.engine = DivertEngine(ruleSet: first, view: HostView())
+    engine.passingPorts = earlier?.passingPorts ?? passingPorts
+    try system { () throws(SystemError) in try takeOver() }
     try system { () throws(SystemError) in
       // Without these a route look-up from the link's hook, which is one through lo, finds nothing.
       try self.settings.setSysctl("net/ipv4/conf/lo/forwarding", to: "1")
       try self.settings.setSysctl("net/ipv6/conf/lo/forwarding", to: "1")
     }
+    // Written down before anything is attached: what stays has a secret that the next divertd has to know.
+    if earlier == nil, var state = keptState {
+      (state.ruleSet, state.passingPorts) = (ruleSet, passingPorts)
+      try system { () throws(SystemError) in try keep(state.text) }
+    }
     try refreshInterfaces()
-    try enforce(ruleSet)
+    try system { () throws(SystemError) in try finishTakingOver() }
+    try enforce(ruleSet, passingPorts: passingPorts)
+    kept?.begin()
   }
 
-  deinit { settings.restoreAll() }
+  deinit {
+    if kept?.stays != true { settings.restoreAll() }
+  }
 
   private static func linkProgram(
     secret: UInt64, upcallInterface: UInt32, _ maps: borrowing HookMaps
@@ -109,6 +131,7 @@ package final class LinuxHost {
   /// Takes every change back: hooks and links go with this object, settings are restored.
   package func shutDown() {
     hooks = [:]
+    kept?.removeAll()
     settings.restoreAll()
   }
 
@@ -122,6 +145,7 @@ package final class LinuxHost {
   }
 
   package func clearCounter(slot: Int) {
+    forgetCounters()
     engine.ruleCounters.clear(slot: slot)
     if slot < maps.counters.capacity { try? maps.counters.clear(UInt32(slot)) }
   }

@@ -68,6 +68,24 @@ struct PortBindings: ~Copyable {
     return slot
   }
 
+  /// Puts a socket back that an earlier divertd has handed out.
+  mutating func restore(socket cookie: UInt64, _ socket: HandedSocket) {
+    sockets[cookie] = socket
+    while slotCount <= socket.slot {
+      if slotCount != socket.slot { freeSlots.append(slotCount) }
+      slotCount += 1
+    }
+    freeSlots.removeAll { $0 == socket.slot }
+  }
+
+  /// Takes note of the slots that an earlier divertd has used: what sockets have written there is not forgotten.
+  mutating func restore(slotCount count: HandedSocket.Slot) {
+    while slotCount < count {
+      freeSlots.append(slotCount)
+      slotCount += 1
+    }
+  }
+
   mutating func forget(socket cookie: UInt64) {
     if let socket = sockets.removeValue(forKey: cookie) { freeSlots.append(socket.slot) }
   }
@@ -87,12 +105,12 @@ struct PortBindings: ~Copyable {
   mutating func hold(_ port: UInt16, _ link: HostLink, _ cookie: UInt64, before: PortCounts) {
     let options = sockets[cookie]?.options ?? []
     table.bind(port, PortHolder(link: link, cookie: cookie, options: options, before: before))
-    links.insert(link.index)
+    links.formUnion(link.indexes)
   }
 
   /// The link's device goes with this.
   mutating func release(_ port: UInt16) {
-    if let holder = table[port] { links.remove(holder.link.index) }
+    if let holder = table[port] { links.subtract(holder.link.indexes) }
     table.unbind(port)
   }
 }

@@ -35,7 +35,9 @@ package struct Settings: ~Copyable {
   }
 
   /// Takes the lock, and puts back what an earlier divertd left.
-  package init(path: String) throws(SystemError) {
+  ///
+  /// - Parameter keepsChanges: Whether that is to stay, since the rules of that one are in force.
+  package init(path: String, keepsChanges: Bool = false) throws(SystemError) {
     let file = Descriptor(
       owning: try retrying("open \(path)") { unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600) })
     guard flock(file.number, LOCK_EX | LOCK_NB) == 0 else {
@@ -54,7 +56,7 @@ package struct Settings: ~Copyable {
       guard words.count == 4, let kind = Change.Kind(rawValue: words[0]) else { continue }
       changes.append(Change(kind: kind, name: words[1], old: words[2], new: words[3]))
     }
-    restoreAll()
+    if !keepsChanges { restoreAll() }
   }
 
   /// Sets /proc/sys/`name`; a setting that this kernel does not have is none that matters.

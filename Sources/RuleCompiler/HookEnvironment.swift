@@ -30,26 +30,31 @@ package struct HookMaps: Sendable {
   /// Sockets that may exist at the same time.
   package static let socketCapacity = 16384
 
-  package init(ruleCapacity: Int, interfaceCapacity: Int = 4096) throws(SystemError) {
+  /// - Parameter pins: Where an earlier divertd may have left what it has counted and handed out; see ``keep(in:)``.
+  package init(
+    ruleCapacity: Int, interfaceCapacity: Int = 4096, keptIn pins: PinDirectory? = nil
+  ) throws(SystemError) {
     // All or none: a value that owns descriptors cannot be half made.
-    let counters = try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: ruleCapacity)
-    let events = try Map("divert_events", .perCPUArray, valueSize: 8, capacity: HookEvent.allCases.count)
+    let counters = try Map.kept(
+      "divert_counters", in: pins, .perCPUArray, valueSize: 24, capacity: ruleCapacity)
+    let events = try Map.kept(
+      "divert_events", in: pins, .perCPUArray, valueSize: 8, capacity: HookEvent.allCases.count)
     let packets = try Map("divert_packet", .perCPUArray, valueSize: Variable.size, capacity: 1)
-    let ports = try Map(
-      "divert_ports", .array, valueSize: HookPort.size, capacity: HookPort.capacity, isMappable: true)
+    let ports = try Map.kept(
+      "divert_ports", in: pins, .array, valueSize: HookPort.size, capacity: HookPort.capacity,
+      isMappable: true)
     let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
     let local6 = try Map("divert_local6", .hash, keySize: 16, valueSize: 1, capacity: 65536)
     let broadcast4 = try Map("divert_broad4", .hash, keySize: 4, valueSize: 4, capacity: 65536)
     let interfaces = try Map(
       "divert_devices", .hash, keySize: 4, valueSize: MemoryLayout<HookInterface>.size,
       capacity: interfaceCapacity)
-    let sockets = try Map(
-      "divert_sockets", .hash, keySize: 8, valueSize: MemoryLayout<HookSocket>.size,
+    let sockets = try Map.kept(
+      "divert_sockets", in: pins, .hash, keySize: 8, valueSize: MemoryLayout<HookSocket>.size,
       capacity: Self.socketCapacity)
-    let socketCounts = try Map(
-      "divert_counts", .array, valueSize: SocketCount.slotSize, capacity: Self.socketCapacity,
-      isMappable: true)
-    try socketCounts.freeze()
+    let socketCounts = try Map.kept(
+      "divert_counts", in: pins, .array, valueSize: SocketCount.slotSize, capacity: Self.socketCapacity,
+      isMappable: true, isFrozen: true)
     self.counters = counters
     self.events = events
     self.packets = packets
@@ -60,6 +65,15 @@ package struct HookMaps: Sendable {
     self.interfaces = interfaces
     self.sockets = sockets
     self.socketCounts = socketCounts
+  }
+
+  /// Leaves what is counted and handed out for the next divertd. All else is known anew by looking at the host.
+  package func keep(in pins: PinDirectory) throws(SystemError) {
+    try counters.pin(in: pins)
+    try events.pin(in: pins)
+    try ports.pin(in: pins)
+    try sockets.pin(in: pins)
+    try socketCounts.pin(in: pins)
   }
 }
 

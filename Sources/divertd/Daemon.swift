@@ -17,23 +17,36 @@ struct Daemon: ~Copyable {
   private let interfaceChanges: NetlinkSocket
   private let wakeUp: WakeUp
   private var isRunning = true
+  /// At the deadline nothing stays, whatever was to stay.
+  private var isOver = false
   private var lastLook = ContinuousClock.now
 
   /// Everything is in force when this returns; only then the control socket appears.
   init(
-    socketPath: String, rulesFile: String?, defaultAction: Action, passingPorts: Set<UInt16>
+    socketPath: String, rulesFile: String?, defaultAction: Action?, passingPorts: Set<UInt16>, pins: String,
+    failClosed: Bool
   ) throws {
     // A stop that comes while hooks are put in place waits until they can be taken away.
     let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGHUP])
-    let ruleSet = try RuleSet.load(rulesFile, defaultAction)
+    if !failClosed, KeptHost.isEnforced(below: pins) {
+      throw SystemError(
+        "start divertd", code: EADDRINUSE,
+        advice: "the rules of an earlier `divertd --fail-closed` are in force; "
+          + "take them over with --fail-closed, or end them with `divertd --stop`")
+    }
+    let kept = failClosed ? try KeptHost(below: pins, socket: socketPath) : nil
+    let earlier = rulesFile == nil ? kept?.earlier : nil
+    let ruleSet = try earlier?.rules(default: defaultAction) ?? .load(rulesFile, defaultAction ?? .allow)
     // RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
     let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)
     let wakeUp = try WakeUp()
-    let host = try LinuxHost(ruleSet, passingPorts: passingPorts, settingsFile: "\(socketPath).state")
+    let host = try LinuxHost(
+      ruleSet, passingPorts: passingPorts.union(earlier?.passingPorts ?? []),
+      settingsFile: "\(socketPath).state", kept: kept)
     server = try ControlServer(path: socketPath, wakeUp: wakeUp)
     self.host = host
     ruleChanges = RuleChanges(wakeUp: wakeUp)
-    (self.rulesFile, self.defaultAction, self.wakeUp) = (rulesFile, defaultAction, wakeUp)
+    (self.rulesFile, self.defaultAction, self.wakeUp) = (rulesFile, defaultAction ?? .allow, wakeUp)
     self.signals = signals
     self.interfaceChanges = interfaceChanges
   }
@@ -49,7 +62,10 @@ struct Daemon: ~Copyable {
       server.add(to: &waiting)
       try waiting.wait(milliseconds: timeout(until: deadline))
 
-      if let deadline, ContinuousClock.now >= deadline { isRunning = false }
+      if let deadline, ContinuousClock.now >= deadline {
+        isRunning = false
+        isOver = true
+      }
       while let signal = signals.next() { handle(signal: signal) }
       if waiting.isReadable(interfaceChanges.descriptor.number) { followInterfaces() }
       if waiting.isReadable(host.upcallSocket.number) { host.handleUpcalls() }
@@ -59,7 +75,7 @@ struct Daemon: ~Copyable {
       servePrograms(waiting)
     }
     server.end()
-    host.shutDown()
+    if isOver { host.shutDown() } else { host.leave() }
   }
 
   private mutating func servePrograms(_ waiting: PollSet) {

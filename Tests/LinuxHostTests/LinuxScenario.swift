@@ -138,8 +138,12 @@ final class RunningDaemon {
   private let namespace: Namespace
   private let directory: URL
 
-  /// - Parameter socket: The place of an earlier one, if it is to be this one's.
-  init(in namespace: Namespace, _ options: [String] = [], socket: String? = nil) throws {
+  /// - Parameters:
+  ///   - socket: The place of an earlier one, if it is to be this one's.
+  ///   - prefix: Words that start it.
+  init(
+    in namespace: Namespace, _ options: [String] = [], socket: String? = nil, prefix: [String] = []
+  ) throws {
     self.namespace = namespace
     directory =
       socket.map { URL(fileURLWithPath: $0).deletingLastPathComponent() }
@@ -148,7 +152,7 @@ final class RunningDaemon {
     self.socket = directory.appending(path: "divertd.sock").path
     try? FileManager.default.removeItem(atPath: self.socket)
     process = try namespace.start(
-      [Programs.path("divertd"), "--foreground", "--socket", self.socket] + options)
+      prefix + [Programs.path("divertd"), "--foreground", "--socket", self.socket] + options)
     try waitForSocket()
   }
 

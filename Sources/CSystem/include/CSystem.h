@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <signal.h>
 #include <time.h>
@@ -59,4 +60,16 @@ static inline int csystem_timerfd_create(int clock, int flags) { return timerfd_
 static inline int csystem_timerfd_start(int descriptor, long seconds, long nanoseconds) {
   struct itimerspec time = {.it_value = {.tv_sec = seconds, .tv_nsec = nanoseconds}};
   return timerfd_settime(descriptor, 0, &time, NULL);
+}
+
+/// The kind of file system that a path lies on (statfs(2), whose header the module of glibc leaves out); 0 for no path.
+static inline unsigned csystem_file_system(const char *path) {
+  struct statfs status;
+  return statfs(path, &status) == 0 ? (unsigned)status.f_type : 0;
+}
+
+/// pidfd_open(2) and pidfd_send_signal(2), which older glibcs do not wrap.
+static inline int csystem_pidfd_open(int process) { return (int)syscall(SYS_pidfd_open, process, 0); }
+static inline int csystem_pidfd_send_signal(int descriptor, int signal) {
+  return (int)syscall(SYS_pidfd_send_signal, descriptor, signal, NULL, 0);
 }

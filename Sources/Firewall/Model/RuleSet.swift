@@ -30,6 +30,22 @@ package struct RuleSet: Sendable, Equatable {
     entries = [Entry(rule: Rule(number: Self.defaultNumber, action: action, set: Self.reservedSet), slot: 0)]
   }
 
+  /// A rule set as it was, each rule in its slot.
+  ///
+  /// - Returns: nil for entries that are none: out of order, without the default rule, or with a slot of two.
+  package init?(entries: [Entry], disabledSets: UInt32) {
+    guard let last = entries.last, last.rule.number == Self.defaultNumber, last.slot == 0,
+      let highest = entries.map(\.slot).max(), entries.allSatisfy({ 0..<1 << 20 ~= $0.slot }),
+      zip(entries, entries.dropFirst()).allSatisfy({ $0.rule.number <= $1.rule.number }),
+      Set(entries.map(\.slot)).count == entries.count
+    else { return nil }
+    self.entries = entries
+    self.disabledSets = disabledSets & ~(1 << UInt32(Self.reservedSet))
+    taken = Array(repeating: false, count: highest + 1)
+    for entry in entries { taken[entry.slot] = true }
+    firstFree = 0
+  }
+
   /// The index of the first entry whose number is greater than `tag`: where processing restarts
   /// (divert(4): "re-enter the packet filter at the rule number following the tag"); at most that of the
   /// default rule.
