@@ -4,7 +4,7 @@ import Glibc
 import Packets
 
 /// The evaluator alone: nanoseconds a packet by number of rules, for rules that match none of the packets and for
-/// ones of which the middle one matches all; with and without the index; what it takes to load and change rules; and
+/// ones of which the middle one matches all; what it takes to load and change rules; and
 /// packets a second of `divert replay`.
 /// `EvaluatorBench 1000 hosts` runs only that, for a profiler.
 @main
@@ -28,23 +28,23 @@ struct EvaluatorBench {
       let kind = Kind(rawValue: CommandLine.arguments[2])
     {
       let rules = try kind.rules(count)
-      let resolved = ResolvedRules(ruleSet: rules, host: host)
+      let resolved = RuleImage(ruleSet: rules, host: host)
       for _ in 0..<100 { print(tenths(measure(resolved, rules).nanoseconds)) }
       return
     }
-    print("| rules | kind | ns: none matches | ns: the middle one | ns walked | allocations |")
+    print("| rules | kind | ns: none matches | ns: the middle one | KiB | allocations |")
     print("|---|---|---|---|---|---|")
     for count in [0, 1, 10, 100, 1000, 10_000] {
       for kind in Kind.allCases where count > 1 || kind == .mixed {
         let none = try kind.rules(count)
         var matching = none
         try matching.add(Rule("\(max(1, count / 2) * step(count)) allow udp from 192.0.2.0/24 to any in"))
-        let indexed = measure(ResolvedRules(ruleSet: none, host: host), none)
-        let middle = measure(ResolvedRules(ruleSet: matching, host: host), matching)
-        let walked = measure(ResolvedRules(ruleSet: none, host: host, indexedFrom: .max), none)
+        let image = RuleImage(ruleSet: none, host: host)
+        let indexed = measure(image, none)
+        let middle = measure(RuleImage(ruleSet: matching, host: host), matching)
         print(
           "| \(count) | \(kind.rawValue) | \(tenths(indexed.nanoseconds)) | \(tenths(middle.nanoseconds)) | "
-            + "\(tenths(walked.nanoseconds)) | \(indexed.allocations + middle.allocations) |")
+            + "\(image.size / 1024) | \(indexed.allocations + middle.allocations) |")
       }
     }
     try load()
@@ -62,17 +62,17 @@ struct EvaluatorBench {
     let start = now()
     var loaded = try RuleFile.load(text: text, into: RuleSet(default: .allow), names: .builtIn)
     let parsed = now()
-    let resolved = ResolvedRules(ruleSet: loaded, host: host)
+    let image = RuleImage(ruleSet: loaded, host: host)
     let ready = now()
     try loaded.add(Rule("30000 deny ip from 10.77.77.77 to any", names: .builtIn))
-    let changed = ResolvedRules(ruleSet: loaded, host: host)
+    let changed = RuleImage(ruleSet: loaded, host: host)
     let again = now()
-    precondition(resolved.size < changed.size)
+    precondition(image.size < changed.size)
     print(
       """
 
       10 000 rules: \(tenths(Double(parsed - start) / 1e6)) ms to read the file, \
-      \(tenths(Double(ready - parsed) / 1e6)) ms to resolve and index, \
+      \(tenths(Double(ready - parsed) / 1e6)) ms to build the image, \
       \(tenths(Double(again - ready) / 1e6)) ms for one rule more, \(changed.size / 1024) KiB
       """)
   }
@@ -83,7 +83,7 @@ struct EvaluatorBench {
   /// others may use the machine.
   @inline(never)
   private static func measure(
-    _ rules: ResolvedRules, _ ruleSet: RuleSet
+    _ rules: RuleImage, _ ruleSet: RuleSet
   ) -> (nanoseconds: Double, allocations: UInt) {
     let packets = packets
     let pass = Pass(direction: .incoming, receiveInterface: 2)

@@ -10,7 +10,7 @@ extension DivertEngine {
     fragment: RawSpan, _ fields: PacketFields, _ onward: Onward, from index: Int, to sink: inout Sink
   ) -> Judgement {
     let domain = FragmentDomain(onward.pass)
-    if domain == .locallyMade, gates.mayNotice(fields, onward.pass) {
+    if domain == .locallyMade, rules.image.waits(fields, onward.pass, at: .locallyMade, { _ in true }) {
       hold(fragment, HeldFragment(onward: onward, diverted: nil, index: index), domain, to: &sink)
       return .consumed
     }
@@ -28,7 +28,10 @@ extension DivertEngine {
       hold(fragment, HeldFragment(onward: onward, diverted: header, index: index), domain, to: &sink)
       return .consumed
     case .proceed:
-      guard gates.mayDivert(fields, onward.pass, for: sink) else { return .proceed }
+      let mayDivert = rules.image.waits(fields, onward.pass, at: .received) {
+        sink.wantsWholePackets(port: $0)
+      }
+      guard mayDivert else { return .proceed }
       hold(fragment, HeldFragment(onward: onward, diverted: nil, index: index), domain, to: &sink)
       return .consumed
     }

@@ -7,9 +7,8 @@ package import Packets
 /// It holds the rules in force, the fragments that wait, and counts; interfaces, routes and sockets are its host's.
 /// Every host uses it: the simulated one for all packets, divertd for those that the kernel's hooks could not judge.
 package struct DivertEngine: Sendable {
-  package private(set) var ruleSet: RuleSet
-  /// What the host looks like to the rules.
-  package private(set) var view: HostView
+  /// The rules in force.
+  package private(set) var rules: RulesForHost
   package var ruleCounters: RuleCounters
   package internal(set) var counters = DivertCounters()
   /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped (divert(4)).
@@ -20,35 +19,32 @@ package struct DivertEngine: Sendable {
   /// Of a clock that does not go back, in nanoseconds: for fragments that wait.
   package var now: UInt64 = 0
   package internal(set) var fragments: FragmentQueue<HeldFragment>
-  private var resolved: ResolvedRules
-  var gates: ResolvedGates
+
+  package var ruleSet: RuleSet { rules.ruleSet }
+  /// What the host looks like to the rules.
+  package var view: HostView { rules.view }
 
   package init(ruleSet: RuleSet, view: HostView, fragmentLimits: FragmentQueue<HeldFragment>.Limits = .init())
   {
-    self.ruleSet = ruleSet
-    self.view = view
+    rules = RulesForHost(ruleSet, view)
     ruleCounters = RuleCounters(for: ruleSet)
     fragments = FragmentQueue(limits: fragmentLimits)
-    resolved = ResolvedRules(ruleSet: ruleSet, host: view)
-    gates = ResolvedGates(ruleSet, view)
   }
 
   /// Puts other rules in force, for all packets from the next one on. The counters of slots that
   /// another rule has got start anew.
   package mutating func replace(_ ruleSet: RuleSet) {
-    let before = Dictionary(self.ruleSet.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
-    for entry in ruleSet.entries where before[entry.slot]?.inSet(entry.rule.set) != entry.rule {
-      ruleCounters.clear(slot: entry.slot)
-    }
-    self.ruleSet = ruleSet
-    ruleCounters.resize(for: ruleSet)
-    resolve()
+    for slot in ruleSet.newSlots(since: self.ruleSet) { ruleCounters.clear(slot: slot) }
+    replace(RulesForHost(ruleSet, view, after: rules))
   }
 
   /// Takes notice of other interfaces or addresses.
-  package mutating func replace(_ view: HostView) {
-    self.view = view
-    resolve()
+  package mutating func replace(_ view: HostView) { replace(RulesForHost(ruleSet, view, after: rules)) }
+
+  /// Puts rules in force that were prepared beforehand. No counter is cleared.
+  package mutating func replace(_ rules: RulesForHost) {
+    self.rules = rules
+    ruleCounters.resize(for: rules.ruleSet)
   }
 
   /// The ``passingPorts`` that there are after a port's policy has changed.
@@ -58,15 +54,6 @@ package struct DivertEngine: Sendable {
     case .pass: passingPorts.union([port])
     }
   }
-
-  /// Puts rules in force that were resolved beforehand. No counter is cleared.
-  package mutating func replace(_ rules: RulesForHost) {
-    (ruleSet, view) = (rules.ruleSet, rules.view)
-    ruleCounters.resize(for: ruleSet)
-    (resolved, gates) = (rules.resolved, rules.gates)
-  }
-
-  private mutating func resolve() { replace(RulesForHost(ruleSet, view)) }
 
   /// Applies the rules to a packet in a pass, and delivers what they divert.
   ///
@@ -78,7 +65,7 @@ package struct DivertEngine: Sendable {
   ///   - origin: What else is known of it.
   ///   - sink: Gets what the rules divert; it may be called several times, once for each `tee` and at last
   ///     for a `divert`. Where the packet is the last fragment of a datagram, it gets those that waited, too.
-  /// - Complexity: O(number of rules), no allocation but for fragments.
+  /// - Complexity: That of ``RuleImage/evaluate(_:_:from:counters:)``, no allocation but for fragments.
   package mutating func judge<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ pass: Pass, from index: Int = 0, passes: UInt8 = 0,
     arrival: FrameHeader.Flags = [], origin: PacketOrigin = PacketOrigin(), to sink: inout Sink
@@ -121,7 +108,7 @@ package struct DivertEngine: Sendable {
     var index = index
     var pass = onward.pass
     while true {
-      let verdict = resolved.evaluate(fields, pass, from: index, counters: &ruleCounters)
+      let verdict = rules.image.evaluate(fields, pass, from: index, counters: &ruleCounters)
       sink.note(verdict)
       switch verdict.decision {
       case .allow: return .proceed
@@ -160,19 +147,5 @@ package struct DivertEngine: Sendable {
     }
     return FrameHeader(
       port: port, tag: tag, interface: interface, flags: flags, passes: onward.passes, operation: .diverted)
-  }
-}
-
-/// Rules as the engine walks them on a host: the slow part of putting them in force, which any thread can do.
-package struct RulesForHost: Sendable {
-  package let ruleSet: RuleSet
-  package let view: HostView
-  fileprivate let resolved: ResolvedRules
-  fileprivate let gates: ResolvedGates
-
-  package init(_ ruleSet: RuleSet, _ view: HostView) {
-    (self.ruleSet, self.view) = (ruleSet, view)
-    resolved = ResolvedRules(ruleSet: ruleSet, host: view)
-    gates = ResolvedGates(ruleSet, view)
   }
 }

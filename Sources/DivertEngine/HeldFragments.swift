@@ -38,36 +38,3 @@ enum FragmentDomain: UInt8 {
     self = pass.direction == .incoming ? .incoming : pass.receiveInterface == 0 ? .locallyMade : .forwarded
   }
 }
-
-/// The rule set's gates, as they can be asked.
-struct ResolvedGates: Sendable {
-  private let received: ResolvedRules?
-  private let locallyMade: ResolvedRules?
-  private var ignored = RuleCounters(for: RuleSet(default: .deny))
-
-  init(_ ruleSet: RuleSet, _ view: HostView) {
-    func resolve(_ gate: FragmentGate) -> ResolvedRules? {
-      gate.isEmpty ? nil : ResolvedRules(ruleSet: gate.ruleSet, host: view)
-    }
-    (received, locallyMade) = (resolve(.received(ruleSet)), resolve(.locallyMade(ruleSet)))
-  }
-
-  /// Whether a rule might divert the datagram of a received fragment to a port that takes whole packets.
-  mutating func mayDivert<Sink: DivertSink & ~Copyable>(
-    _ fields: PacketFields, _ pass: Pass, for sink: borrowing Sink
-  ) -> Bool {
-    guard let received else { return false }
-    var index = 0
-    while true {
-      let verdict = received.evaluate(fields, pass, from: index, counters: &ignored)
-      guard case .divert(let port) = verdict.decision else { return false }
-      if sink.wantsWholePackets(port: port) { return true }
-      index = verdict.next
-    }
-  }
-
-  /// Whether a rule might tell a fragment of this host's from its datagram.
-  mutating func mayNotice(_ fields: PacketFields, _ pass: Pass) -> Bool {
-    locallyMade?.evaluate(fields, pass, from: 0, counters: &ignored).decision == .allow
-  }
-}

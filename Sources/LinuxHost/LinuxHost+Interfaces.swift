@@ -96,22 +96,6 @@ extension LinuxHost {
   }
 }
 
-extension RuleSet {
-  /// Whether a change of interfaces may change what the rules' programs are.
-  fileprivate var mentionsInterfaces: Bool {
-    entries.contains { entry in
-      entry.rule.clauses.contains { clause in
-        clause.terms.contains { term in
-          switch term.test {
-          case .received, .transmitted, .via: true
-          default: false
-          }
-        }
-      }
-    }
-  }
-}
-
 extension IPv6Address {
   fileprivate var networkBytes: InlineArray<2, UInt64> { [high.bigEndian, low.bigEndian] }
 }

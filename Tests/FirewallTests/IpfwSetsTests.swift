@@ -131,7 +131,7 @@ struct IpfwSetsTests {
     for (disabled, decision) in [(UInt32(0), Verdict.Decision.deny), (1 << 3, .allow), (1 << 31, .deny)] {
       rules.setSets(enabled: .max, disabled: disabled)
       var counters = RuleCounters(for: rules)
-      let verdict = ResolvedRules(ruleSet: rules, host: EvaluatorTests.host)
+      let verdict = RuleImage(ruleSet: rules, host: EvaluatorTests.host)
         .evaluate(
           PacketFields(parsing: bytes.rawSpan), EvaluatorTests.inEth0, from: 0, counters: &counters)
       #expect(verdict.decision == decision)

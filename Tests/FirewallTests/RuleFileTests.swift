@@ -52,7 +52,7 @@ struct RuleFileTests {
     }.joined()
     let start = Self.seconds()
     let rules = try RuleFile.load(text: text, into: RuleSet(default: .allow))
-    let resolved = ResolvedRules(ruleSet: rules, host: HostView())
+    let resolved = RuleImage(ruleSet: rules, host: HostView())
     let seconds = Self.seconds() - start
     #expect(rules.entries.count == 10_001 && resolved.size > 0)
     #expect(seconds < limit)

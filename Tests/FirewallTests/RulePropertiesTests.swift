@@ -116,7 +116,7 @@ struct RulePropertiesTests {
     var rules = RuleSet(default: .deny)
     _ = try? rules.add(Rule(number: 1, action: .allow, clauses: clauses))
     var counters = RuleCounters(for: rules)
-    return ResolvedRules(ruleSet: rules, host: EvaluatorTests.host)
+    return RuleImage(ruleSet: rules, host: EvaluatorTests.host)
       .evaluate(packet, pass, from: 0, counters: &counters).decision == .allow
   }
 

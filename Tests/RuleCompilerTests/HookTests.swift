@@ -21,7 +21,7 @@ struct HookTests {
       let ruleSet = random.ruleSet()
       let ports = RandomPorts(&random)
       let hooks = try HookPair(ruleSet, host: host, bound: ports.bound, passing: ports.passing)
-      let rules = ResolvedRules(ruleSet: ruleSet, host: host)
+      let rules = RuleImage(ruleSet: ruleSet, host: host)
       for number in 0..<60 {
         let packet = random.packet()
         let direction: Direction = Bool.random(using: &random) ? .incoming : .outgoing
@@ -44,7 +44,7 @@ struct HookTests {
   ///
   /// With `prob` there are several answers: each way in which chance can decide is tried.
   private func expected(
-    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, _ ports: RandomPorts,
+    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: RuleImage, _ ports: RandomPorts,
     after tag: UInt16
   ) -> [HookPair.Outcome] {
     var outcomes: [HookPair.Outcome] = []
@@ -67,7 +67,7 @@ struct HookTests {
   }
 
   private func outcome(
-    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: ResolvedRules, _ ports: RandomPorts,
+    _ packet: [UInt8], _ pass: Pass, _ ruleSet: RuleSet, _ rules: RuleImage, _ ports: RandomPorts,
     after tag: UInt16, _ random: inout Decisions
   ) -> HookPair.Outcome {
     var counters = RuleCounters()

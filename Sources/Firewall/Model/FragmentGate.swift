@@ -6,19 +6,19 @@ package import Packets
 /// the ports that a rule may ask for. So a fragment waits wherever a rule *might* divert its datagram; a gate tells by
 /// the rules that matter, without what they ask of single fragments.
 package struct FragmentGate: Sendable {
-  /// The rules in question, each with what all fragments of a datagram have in common; `allow` stands for any action
-  /// but divert.
+  /// The rules in question, of disabled sets, too, each with what all fragments of a datagram have in common; `allow`
+  /// stands for any action but divert.
   package let rules: [Rule]
 
   /// For received packets, in either pass: rules that divert. BSD judges their fragments one by one.
   package static func received(_ ruleSet: RuleSet) -> FragmentGate {
-    FragmentGate(rules: ruleSet.enabledRules.filter(\.diverts).map(\.withoutFragmentTests))
+    FragmentGate(rules: ruleSet.entries.map(\.rule).filter(\.diverts).map(\.withoutFragmentTests))
   }
 
   /// For packets of this host, which BSD judges before it cuts them, the kernel here after: all rules that would notice.
   package static func locallyMade(_ ruleSet: RuleSet) -> FragmentGate {
     FragmentGate(
-      rules: ruleSet.enabledRules.filter { $0.givesToPort || $0.clauses.contains(where: \.asksFragment) }
+      rules: ruleSet.entries.map(\.rule).filter { $0.givesToPort || $0.clauses.contains(where: \.asksFragment) }
         .map { rule in
           var rule = rule.withoutFragmentTests
           rule.action = .allow
@@ -30,16 +30,12 @@ package struct FragmentGate: Sendable {
 
   package var isEmpty: Bool { rules.isEmpty }
 
-  /// As a rule set for ``ResolvedRules``: what it denies need not wait.
+  /// As a rule set for a section of a ``RuleImage``: what it denies need not wait.
   package var ruleSet: RuleSet {
     var set = RuleSet(default: .deny)
     set.entries = rules.map { RuleSet.Entry(rule: $0, slot: 0) } + set.entries
     return set
   }
-}
-
-extension RuleSet {
-  fileprivate var enabledRules: [Rule] { entries.map(\.rule).filter(isEnabled) }
 }
 
 extension Rule {

@@ -180,3 +180,26 @@ package enum InterfaceMatch: Equatable, Sendable {
   /// The interface that has this address.
   case address(IPv4Address)
 }
+
+extension Rule {
+  /// The least number at which a `skipto` goes on, 1...65535.
+  package var skipTarget: UInt16 {
+    guard case .skipto(let wanted) = action else { return number }
+    return max(wanted, number == .max ? .max : number + 1)
+  }
+
+  /// ``probability`` as a share of 2³². nil: always.
+  package var threshold: UInt32? {
+    probability.map { UInt32((UInt64($0) << 32) / 1_000_000) }
+  }
+}
+
+extension InterfaceMatch {
+  package func matches(_ interface: HostView.Interface) -> Bool {
+    switch self {
+    case .name(let name): interface.name == name
+    case .pattern(let pattern): Glob(pattern).matches(interface.name)
+    case .address(let address): interface.addresses4.contains(address)
+    }
+  }
+}

@@ -78,3 +78,41 @@ package struct RuleSet: Sendable, Equatable {
     left.entries == right.entries && left.disabledSets == right.disabledSets
   }
 }
+
+extension RuleSet {
+  /// Slots that a rule has which another rule or none had in earlier rules. A rule that has moved to another set is the
+  /// same.
+  package func newSlots(since before: RuleSet) -> [Int] {
+    var places = [Int32](repeating: -1, count: Swift.max(slotCount, before.slotCount))
+    for (index, entry) in before.entries.enumerated() { places[entry.slot] = Int32(index) }
+    return entries.compactMap { entry in
+      let place = Int(places[entry.slot])
+      return place >= 0 && before.entries[place].rule.isSame(as: entry.rule) ? nil : entry.slot
+    }
+  }
+
+  /// Whether another image is needed where interfaces change.
+  package var mentionsInterfaces: Bool {
+    entries.contains { $0.rule.clauses.contains { $0.terms.contains(where: \.test.asksInterface) } }
+  }
+}
+
+extension Rule {
+  /// Whether only the sets differ.
+  fileprivate func isSame(as other: Rule) -> Bool {
+    number == other.number && action == other.action && clauses == other.clauses
+      && probability == other.probability && logAmount == other.logAmount && hasFromTo == other.hasFromTo
+      && comment == other.comment
+  }
+}
+
+extension Test {
+  fileprivate var asksInterface: Bool {
+    switch self {
+    case .received, .transmitted, .via: true
+    case .version, .protocolNumber, .source, .destination, .sourcePort, .destinationPort, .direction,
+      .icmpTypes, .tcpFlags, .established, .fragment, .diverted:
+      false
+    }
+  }
+}
