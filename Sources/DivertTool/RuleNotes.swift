@@ -24,7 +24,7 @@ struct RuleNotes {
     for (index, entry) in rules.entries.enumerated() {
       switch entry.rule.action {
       case .allow, .deny, .divert, .tee: break
-      default: silent.append((index, entry.slot))
+      case .count, .skipto: silent.append((index, entry.slot))
       }
     }
   }

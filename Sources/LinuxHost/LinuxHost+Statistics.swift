@@ -43,10 +43,7 @@ extension LinuxHost {
   private var unboundPorts: [UInt16] {
     var ports = engine.passingPorts
     for entry in engine.ruleSet.entries {
-      switch entry.rule.action {
-      case .divert(let port), .tee(let port): ports.insert(port)
-      default: break
-      }
+      if let port = entry.rule.action.port { ports.insert(port) }
     }
     return ports.filter { self.ports.table[$0] == nil }.sorted()
   }

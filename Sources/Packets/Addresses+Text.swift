@@ -6,16 +6,25 @@ extension IPv4Address: CustomStringConvertible, LosslessStringConvertible {
   /// Reads four decimal numbers with dots between and no leading zeros, which others take for octal ones.
   public init?(_ text: String) { self.init(text[...]) }
 
-  public init?(_ text: Substring) {
-    let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard parts.count == 4 else { return nil }
-    var value: UInt32 = 0
-    for part in parts {
-      guard (1...3).contains(part.count), part.allSatisfy({ (0x30...0x39).contains($0) }),
-        part.count == 1 || part.first != 0x30, let byte = UInt8(Substring(part))
-      else { return nil }
-      value = value << 8 | UInt32(byte)
+  public init?(_ text: Substring) { self.init(text.utf8.span) }
+
+  package init?(_ bytes: Span<UInt8>) {
+    var (value, position): (UInt32, Int) = (0, 0)
+    for part in 0..<4 {
+      let start = position
+      var byte: UInt32 = 0
+      while position < bytes.count, (0x30...0x39).contains(bytes[position]), position - start < 3 {
+        byte = byte * 10 + UInt32(bytes[position] & 0x0f)
+        position += 1
+      }
+      let digits = position - start
+      guard digits > 0, byte < 256, digits == 1 || bytes[start] != 0x30 else { return nil }
+      value = value << 8 | byte
+      guard part < 3 else { break }
+      guard position < bytes.count, bytes[position] == UInt8(ascii: ".") else { return nil }
+      position += 1
     }
+    guard position == bytes.count else { return nil }
     self.init(rawValue: value)
   }
 }
@@ -58,37 +67,58 @@ extension IPv6Address: CustomStringConvertible, LosslessStringConvertible {
   /// Reads the forms of RFC 4291 §2.2, without a zone.
   public init?(_ text: String) { self.init(text[...]) }
 
-  public init?(_ text: Substring) {
-    let halves = text.split(separator: "::", maxSplits: 1, omittingEmptySubsequences: false)
-    guard let last = halves.last, let tail = Self.groups(of: last, canEndInIPv4: true) else { return nil }
-    guard halves.count == 2 else {
-      guard tail.count == 8 else { return nil }
-      self.init(groups: tail)
-      return
+  public init?(_ text: Substring) { self.init(text.utf8.span) }
+
+  package init?(_ bytes: Span<UInt8>) {
+    var groups = InlineArray<8, UInt16>(repeating: 0)
+    var (count, position) = (0, 0)
+    // How many groups stand before `::`.
+    var gap: Int?
+    if bytes.count >= 2, bytes[0] == Self.colon, bytes[1] == Self.colon { (gap, position) = (0, 2) }
+    while position < bytes.count {
+      let start = position
+      guard count < 8, let group = Self.group(bytes, &position) else { return nil }
+      if position < bytes.count, bytes[position] == UInt8(ascii: ".") {
+        guard count < 7, let address = IPv4Address(bytes.extracting(start..<bytes.count)) else { return nil }
+        groups[count] = UInt16(truncatingIfNeeded: address.rawValue >> 16)
+        groups[count + 1] = UInt16(truncatingIfNeeded: address.rawValue)
+        count += 2
+        break
+      }
+      groups[count] = group
+      count += 1
+      guard position < bytes.count else { break }
+      guard bytes[position] == Self.colon, position + 1 < bytes.count else { return nil }
+      position += 1
+      guard bytes[position] == Self.colon else { continue }
+      guard gap == nil else { return nil }
+      (gap, position) = (count, position + 1)
     }
-    guard let head = Self.groups(of: halves[0], canEndInIPv4: false), head.count + tail.count <= 7 else {
-      return nil
+    guard gap == nil ? count == 8 : count < 8 else { return nil }
+    var (high, low): (UInt64, UInt64) = (0, 0)
+    for index in 0..<8 {
+      let head = gap ?? 8
+      let source = index < head ? index : index - (8 - count)
+      let group = source >= head || index < head ? groups[source] : 0
+      if index < 4 { high = high << 16 | UInt64(group) } else { low = low << 16 | UInt64(group) }
     }
-    self.init(groups: head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail)
+    self.init(high: high, low: low)
   }
 
-  private static func groups(of text: Substring, canEndInIPv4: Bool) -> [UInt16]? {
-    guard !text.isEmpty else { return [] }
-    var groups: [UInt16] = []
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    for (index, part) in parts.enumerated() {
-      if canEndInIPv4, index == parts.count - 1, let address = IPv4Address(part) {
-        groups += [
-          UInt16(truncatingIfNeeded: address.rawValue >> 16), UInt16(truncatingIfNeeded: address.rawValue),
-        ]
-        continue
+  private static var colon: UInt8 { UInt8(ascii: ":") }
+
+  /// One to four hexadecimal digits.
+  private static func group(_ bytes: Span<UInt8>, _ position: inout Int) -> UInt16? {
+    let start = position
+    var group: UInt16 = 0
+    while position < bytes.count, position - start < 5 {
+      switch bytes[position] {
+      case 0x30...0x39: group = group << 4 | UInt16(bytes[position] & 0x0f)
+      case 0x41...0x46, 0x61...0x66: group = group << 4 | UInt16((bytes[position] & 0x0f) + 9)
+      default: return position > start ? group : nil
       }
-      // UInt16(_:radix:) would take a sign, too
-      guard (1...4).contains(part.utf8.count), part.allSatisfy({ $0.isASCII && $0.isHexDigit }),
-        let group = UInt16(part, radix: 16)
-      else { return nil }
-      groups.append(group)
+      position += 1
     }
-    return groups.count <= 8 ? groups : nil
+    return 1...4 ~= position - start ? group : nil
   }
 }

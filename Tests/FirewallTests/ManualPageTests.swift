@@ -1,16 +1,18 @@
 import Firewall
+import Foundation
 import TestSupport
 import Testing
 
 /// ipfw(8) in docs/man tells of every word there is, and of no other.
-struct ManualPageTests {
+@Suite(.serialized) struct ManualPageTests {
   private let described: Set<String>
   private let missing: Set<String>
 
+  private static let directory = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3)
+    .joined(separator: "/")
+
   init() throws {
-    let directory = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast(3).joined(
-      separator: "/")
-    let text = try TextFile.read("\(directory)/docs/man/ipfw.8")
+    let text = try TextFile.read("\(Self.directory)/docs/man/ipfw.8")
     let end = try #require(text.firstRange(of: ".Sh BUGS"))
     described = Self.words(text[..<end.lowerBound])
     missing = Self.words(text[end.lowerBound...])
@@ -23,6 +25,21 @@ struct ManualPageTests {
       }
       .flatMap { $0.split(separator: " ") }.map { $0.hasPrefix("\\&") ? String($0.dropFirst(2)) : String($0) }
     )
+  }
+
+  /// With WRITE_PAGES in the environment the page is written anew.
+  @Test(arguments: [("actions", ManualTables.actions), ("options", ManualTables.options)])
+  func `the page has the tables`(name: String, table: String) throws {
+    let path = "\(Self.directory)/docs/man/ipfw.8"
+    let page = try TextFile.read(path)
+    let begin = try #require(page.firstRange(of: ManualTables.begin(name) + "\n"))
+    let end = try #require(page.firstRange(of: ManualTables.end(name)))
+    if ProcessInfo.processInfo.environment["WRITE_PAGES"] != nil {
+      let text = page[..<begin.upperBound] + table + page[end.lowerBound...]
+      try text.write(toFile: path, atomically: true, encoding: .utf8)
+    } else {
+      #expect(page[begin.upperBound..<end.lowerBound] == table)
+    }
   }
 
   @Test func `every word of the language`() {

@@ -149,94 +149,24 @@ struct RulePropertiesTests {
     let count = [1, 1, 1, 2, 3].randomElement(using: &random) ?? 1
     return Clause(
       (0..<count).map { _ in
-        let test = test(&random)
+        let test = random.test(from: pool)
         // `not in` is `out`
         if case .direction = test { return Term(test: test) }
         return Term(test: test, negated: Int.random(in: 0..<4, using: &random) == 0)
       })
   }
 
-  private static func test(_ random: inout SeededGenerator) -> Firewall.Test {
-    switch Int.random(in: 0..<15, using: &random) {
-    case 0: .version(Bool.random(using: &random) ? 4 : 6)
-    // 41 is listed as `ipv6`, which reads as a version
-    case 1: .protocolNumber([1, 6, 17, 47, 58, 132, 136, 200].randomElement(using: &random) ?? 1)
-    case 2, 3: .source(address(&random))
-    case 4, 5: .destination(address(&random))
-    case 6: .sourcePort(ports(&random))
-    case 7: .destinationPort(ports(&random))
-    case 8: .direction(Bool.random(using: &random) ? .incoming : .outgoing)
-    case 9: .received(interface(&random))
-    case 10: Bool.random(using: &random) ? .transmitted(interface(&random)) : .via(interface(&random))
-    case 11: Bool.random(using: &random) ? .tcpFlags(flags(0x3f, &random)) : .established
-    case 12: .fragment(flags(0xe1, &random))
-    case 13: .diverted([nil, .incoming, .outgoing].randomElement(using: &random) ?? nil)
-    default: .icmpTypes(UInt32.random(in: 1...(.max), using: &random))
-    }
-  }
-
-  /// At least one of the bits is asked for.
-  private static func flags(_ bits: UInt8, _ random: inout SeededGenerator) -> FlagMatch {
-    let match = FlagMatch(
-      set: .random(in: 0...255, using: &random) & bits, clear: .random(in: 0...255, using: &random) & bits)
-    return match == FlagMatch() ? FlagMatch(set: bits & 1, clear: bits & 2) : match
-  }
-
-  private static func address(_ random: inout SeededGenerator) -> AddressMatch {
-    // addresses of the sample packets, so that some match
-    let all4: [UInt32] = [0x0a00_0001, 0x0a01_0203, 0xc000_0209]
-    let near4 = all4.randomElement(using: &random) ?? 0
-    let near6 = IPv6Address(high: 0x2001_0db8_0000_0000, low: 7)
-    switch Int.random(in: 0..<9, using: &random) {
-    case 0: return .me
-    case 5: return .me6
-    case 6:
-      let masks: [UInt32] = [~0, 0xff00_ff00, 0xffff_ff00]
-      let networks = (0..<Int.random(in: 2...31, using: &random)).map { _ in
-        let mask: UInt32 = masks.randomElement(using: &random) ?? ~0
-        let address: UInt32 = all4.randomElement(using: &random) ?? 0
-        return Network4(IPv4Address(rawValue: address & mask), mask: mask)
-      }
-      return .networks4(networks)
-    case 7:
-      let length = Int.random(in: 24...31, using: &random)
-      let base = near4 & (~0 << UInt32(32 - length))
-      let hosts = (0..<UInt8.random(in: 1...9, using: &random)).map { _ in
-        UInt8(truncatingIfNeeded: base) + .random(in: 0...UInt8((1 << (32 - length)) - 1), using: &random)
-      }
-      return .set4(AddressSet(base: IPv4Address(rawValue: base), prefixLength: length, hosts: Set(hosts)))
-    case 8:
-      return .networks6([
-        Network6(near6, mask: IPv6Address(prefixLength: 128)),
-        Network6(IPv6Address(high: 0x2002 << 48, low: 0), mask: IPv6Address(prefixLength: 16)),
-      ])
-    case 1, 2:
-      let masks: [UInt32] = [~0, 0xffff_0000, 0x8000_0000, 0xff00_ff00]
-      let mask = masks.randomElement(using: &random) ?? ~0
-      return .network4(IPv4Address(rawValue: near4 & mask), mask: mask)
-    default:
-      let masks = [
-        IPv6Address(prefixLength: 128), IPv6Address(prefixLength: 64), IPv6Address(prefixLength: 1),
-        IPv6Address(prefixLength: 65), IPv6Address(high: 0xff, low: 0xff),
-      ]
-      let mask = masks.randomElement(using: &random) ?? near6
-      return .network6(IPv6Address(high: near6.high & mask.high, low: near6.low & mask.low), mask: mask)
-    }
-  }
-
-  private static func ports(_ random: inout SeededGenerator) -> [ClosedRange<UInt16>] {
-    (0..<Int.random(in: 1...4, using: &random)).map { _ in
-      let low =
-        [53, 80, 1234, UInt16.random(in: 0...65535, using: &random)].randomElement(using: &random) ?? 0
-      return Bool.random(using: &random) ? low...low : low...UInt16.random(in: low...65535, using: &random)
-    }
-  }
-
-  private static func interface(_ random: inout SeededGenerator) -> InterfaceMatch {
-    let all: [InterfaceMatch] = [
+  /// Addresses of the sample packets, so that some match. No network of all addresses, which is listed as `any`, and not
+  /// protocol 41, which is listed as `ipv6` and reads as a version.
+  private static let pool = OperandPool(
+    addresses4: [0x0a00_0001, 0x0a01_0203, 0xc000_0209], masks4: [~0, 0xffff_0000, 0x8000_0000, 0xff00_ff00],
+    setLengths: 24...31,
+    addresses6: [IPv6Address(high: 0x2001_0db8_0000_0000, low: 7), IPv6Address(high: 0x2002 << 48, low: 0)],
+    masks6: [128, 64, 1, 65].map { IPv6Address(prefixLength: $0) } + [IPv6Address(high: 0xff, low: 0xff)],
+    ports: 0...65535, longestRange: .max,
+    interfaces: [
       .name("eth0"), .name("eth1"), .name("nosuch0"), .pattern("eth*"), .pattern("[el]*"),
       .address(EvaluatorTests.address("192.0.2.1")),
-    ]
-    return all.randomElement(using: &random) ?? .name("eth0")
-  }
+    ],
+    protocols: [1, 6, 17, 47, 58, 132, 136, 200])
 }

@@ -30,12 +30,12 @@ struct TypedRule {
   }
 
   private mutating func action() -> [String] {
-    let (word, meaning) = any(
-      Grammar.actions.entries.filter { $0.meaning != .later && $0.meaning != .comment })
-    return switch meaning {
-    case .allow, .deny, .count, .comment, .later: [word]
-    case .divert, .tee: [word, any(["natd", "\(pick(1...65534))"])]
-    case .skipto: [word, "\(pick(1...65534))"]
+    let row = any(ActionKind.table)
+    let word = any(row.words)
+    return switch row.argument {
+    case .none: [word]
+    case .divertPort: [word, any(["natd", "\(pick(1...65534))"])]
+    case .ruleNumber: [word, "\(pick(1...65534))"]
     }
   }
 
@@ -125,28 +125,24 @@ struct TypedRule {
   }
 
   private mutating func option(inBlock: Bool, isFirst: Bool) -> [String] {
-    while true {
-      let (word, meaning) = any(Grammar.options.entries)
-      // what asks nothing is no member of a block
-      let anything = inBlock ? [] : ["any"]
-      switch meaning {
-      case .not, .or, .open, .close, .comment, .later: continue
-      case .ip4, .ip6:
-        if isFirst { continue }
-        return [word]
-      case .incoming, .outgoing, .setup, .established, .diverted, .divertedLoopback, .divertedOutput:
-        return [word]
-      case .received, .transmitted, .via:
-        return [word, any(["eth0", "tun*", "wg[0-9]?", "192.0.2.1", "averylonginterface0"] + anything)]
-      case .proto:
-        return [word, any(["tcp", "udp", "icmp6", "47", "gre"] + (inBlock ? [] : ["ip", "all"]))]
-      case .source, .destination: return [word, any([address4()] + anything)]
-      case .source6, .destination6: return [word, any([address6(), "me"] + anything)]
-      case .sourcePort, .destinationPort: return [word, any([ports()] + anything)]
-      case .icmpTypes: return [word, (0...pick(0...4)).map { _ in "\(pick(0...31))" }.joined(separator: ",")]
-      case .tcpFlags: return [word, flags(Grammar.tcpFlags)]
-      case .fragment: return chance(3) ? [word] : [word, flags(Grammar.fragmentFlags)]
-      }
+    let row = any(RuleOption.table)
+    // `ip4` and `ip6` would be a protocol
+    if isFirst, row.field == .version { return option(inBlock: inBlock, isFirst: isFirst) }
+    let word = any(row.words)
+    // what asks nothing is no member of a block
+    let anything = inBlock ? [] : ["any"]
+    switch row.operand {
+    case .none: return [word]
+    case .interface:
+      return [word, any(["eth0", "tun*", "wg[0-9]?", "192.0.2.1", "averylonginterface0"] + anything)]
+    case .protocolNumber:
+      return [word, any(["tcp", "udp", "icmp6", "47", "gre"] + (inBlock ? [] : ["ip", "all"]))]
+    case .addresses4: return [word, any([address4()] + anything)]
+    case .addresses6: return [word, any([address6(), "me"] + anything)]
+    case .ports: return [word, any([ports()] + anything)]
+    case .bitSet: return [word, (0...pick(0...4)).map { _ in "\(pick(0...31))" }.joined(separator: ",")]
+    case .flags(let names, _, let bare, _):
+      return bare != nil && chance(3) ? [word] : [word, flags(names)]
     }
   }
 

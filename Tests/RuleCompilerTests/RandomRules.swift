@@ -44,64 +44,19 @@ extension RandomNumberGenerator {
       })
   }
 
-  private mutating func test() -> Test {
-    switch Int.random(in: 0..<14, using: &self) {
-    case 0: .version(Bool.random(using: &self) ? 4 : 6)
-    case 1: .protocolNumber(protocolNumber())
-    case 2: .source(addressMatch())
-    case 3: .destination(addressMatch())
-    case 4: .sourcePort(ranges())
-    case 5: .destinationPort(ranges())
-    case 6: .direction(Bool.random(using: &self) ? .incoming : .outgoing)
-    case 7: .icmpTypes(1 << UInt32.random(in: 0...8, using: &self) | 1)
-    case 8: .via(.name(Bool.random(using: &self) ? "lo" : "em0"))
-    case 9:
-      Bool.random(using: &self)
-        ? .tcpFlags(flags(0x3f)) : Bool.random(using: &self) ? .established : .tcpFlags(.setup)
-    case 10: .fragment(Bool.random(using: &self) ? .laterFragment : flags(0xe1))
-    case 11: .diverted([nil, .incoming, .outgoing].randomElement(using: &self) ?? nil)
-    default: .received(.pattern(Bool.random(using: &self) ? "l*" : "em?"))
-    }
-  }
+  private mutating func test() -> Test { test(from: Self.pool) }
 
-  /// Few of the bits, so that some packets have them.
-  private mutating func flags(_ bits: UInt8) -> FlagMatch {
-    let low = UInt8.random(in: .min ... .max, using: &self) & UInt8.random(in: .min ... .max, using: &self)
-    return FlagMatch(set: low & bits, clear: UInt8.random(in: .min ... .max, using: &self) & bits & ~low)
-  }
-
-  private mutating func addressMatch() -> AddressMatch {
-    let bits = UInt32.random(in: 0...32, using: &self)
-    let mask: UInt32 = bits == 0 ? 0 : .max << (32 - bits)
-    switch Int.random(in: 0..<9, using: &self) {
-    case 0: return .me
-    case 2: return .me6
-    case 3:
-      return .networks4([
-        Network4(IPv4Address(rawValue: address4()), mask: .max),
-        Network4(IPv4Address(rawValue: address4() & mask), mask: mask),
-      ])
-    case 4:
-      let hosts = (0..<3).map { _ in UInt8.random(in: 0...3, using: &self) }
-      return .set4(AddressSet(base: IPv4Address(rawValue: 0x0a00_0000), prefixLength: 30, hosts: Set(hosts)))
-    case 5:
-      let all = IPv6Address(high: .max, low: .max)
-      return .networks6([Network6(address6(), mask: all), Network6(address6(), mask: all)])
-    case 1:
-      let mask6 = IPv6Address(
-        high: .max << UInt64.random(in: 0...63, using: &self), low: Bool.random(using: &self) ? .max : 0)
-      let address = address6()
-      return .network6(
-        IPv6Address(high: address.high & mask6.high, low: address.low & mask6.low), mask: mask6)
-    default: return .network4(IPv4Address(rawValue: address4() & mask), mask: mask)
-    }
-  }
-
-  private mutating func ranges() -> [ClosedRange<UInt16>] {
-    (0..<Int.random(in: 1...3, using: &self)).map { _ in
-      let low = UInt16.random(in: 50...60, using: &self)
-      return low...(low + (Bool.random(using: &self) ? 0 : UInt16.random(in: 0...5, using: &self)))
-    }
+  private static var pool: OperandPool {
+    OperandPool(
+      addresses4: [0x7f00_0001, 0x0a00_0000, 0x0a00_0001, 0x0a00_0002, 0x0a00_0003],
+      masks4: [.max, .max, .max << 1, .max << 2, .max << 8, 0xff00_00ff, 0], setLengths: 30...31,
+      addresses6: [IPv6Address(high: 0, low: 1)]
+        + (0...3).map { IPv6Address(high: 0x2001_0db8_0000_0000, low: $0) },
+      masks6: [128, 127, 126, 64, 32, 0].map { IPv6Address(prefixLength: $0) }
+        + [IPv6Address(high: 0, low: .max)],
+      ports: 50...60, longestRange: 5,
+      interfaces: [.name("lo"), .name("em0"), .pattern("l*"), .pattern("em?"), .name("nosuch0")],
+      protocols: [1, 6, 17, 47, 58, 132, 136])
   }
 
   private mutating func address4() -> UInt32 {

@@ -1,7 +1,7 @@
 /// What may come next on ipfw's command line, for shells to offer: from the tables that the parser reads.
 package struct IpfwCompletion {
   /// What `recv`, `xmit` and `via` may name.
-  private let interfaces: [String]
+  let interfaces: [String]
   private var words: ArraySlice<String>
 
   /// - Parameter words: What was typed before, without the program's name.
@@ -50,11 +50,9 @@ package struct IpfwCompletion {
     guard let word = words.popFirst() else { return prefixes + Self.words(Grammar.actions, but: .later) }
     switch Grammar.actions.meaning(of: word) {
     case .comment: return []
-    case .divert, .tee:
-      guard words.popFirst() != nil else { return ["natd"] }
-    case .skipto:
-      guard words.popFirst() != nil else { return [] }
-    default: break
+    case .action(let kind):
+      if let arguments = kind.row.argument.candidates, words.popFirst() == nil { return arguments }
+    case .later, nil: break
     }
     var modifiers = Self.words(Grammar.modifiers, but: .later)
     while let word = words.first, Grammar.modifiers.meaning(of: word) != nil {
@@ -89,22 +87,16 @@ package struct IpfwCompletion {
 
   private func options(following words: ArraySlice<String>) -> [String] {
     switch words.last.flatMap(Grammar.options.meaning) {
-    case .received, .transmitted, .via: interfaces + ["any"]
-    case .proto: Self.protocols
-    case .source, .destination: ["any", "me"]
-    case .source6, .destination6: ["any", "me", "me6"]
-    case .sourcePort, .destinationPort, .icmpTypes: []
-    case .tcpFlags: Grammar.tcpFlags.entries.map(\.word)
-    case .fragment: Grammar.fragmentFlags.entries.map(\.word) + Self.options
-    default: Self.options
+    case .option(let option): option.row.operand.candidates(self)
+    case .not, .or, .open, .close, .comment, .later, nil: Self.options
     }
   }
 
   // MARK: Words
 
   /// Those that the shell would take for itself are left out: braces do as well.
-  private static let options = words(Grammar.options, but: .later).filter { !["(", ")", "|"].contains($0) }
-  private static let protocols = ["ip", "all", "ip4", "ip6"] + builtInProtocols.map(\.name) + ["not", "{"]
+  static let options = words(Grammar.options, but: .later).filter { !["(", ")", "|"].contains($0) }
+  static let protocols = ["ip", "all", "ip4", "ip6"] + builtInProtocols.map(\.name) + ["not", "{"]
   private static let bodyStarts = protocols + options.filter { !protocols.contains($0) }
   private static let addresses = ["any", "me", "me6", "not", "{"]
   private static let combining: Set<String> = ["not", "or", "{", "("]

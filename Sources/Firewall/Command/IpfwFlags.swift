@@ -115,35 +115,4 @@ package struct IpfwFlags: Equatable, Sendable {
     default: throw RuleError("illegal option -- \(letter)\nipfw: \(Self.usage.text)", .usage)
     }
   }
-
-  package static let help = """
-    usage: ipfw [-abcfnNqStT] COMMAND
-           ipfw [-cfnNqS] [--atomic] [-p PREPROCESSOR [ARGUMENT…]] /ABSOLUTE/PATH
-             a file of commands, one a line; with --atomic nothing of it, if a line is wrong
-
-    add [N] [set S] [prob P] ACTION [log [logamount L]] BODY
-      N: 1 to 65534; without it behind the last rule
-      ACTION: allow | deny | count | divert PORT | tee PORT | skipto N
-      BODY:   PROTO from ADDRESS [PORTS] to ADDRESS [PORTS] [OPTION…] [// comment]
-      OPTION: in, out, recv IF, xmit IF, via IF, icmptypes LIST, proto P, src-ip A, dst-ip A,
-              src-ip6 A, dst-ip6 A, src-port P, dst-port P, ip4, ip6, setup, established,
-              tcpflags LIST, frag [LIST], diverted, diverted-loopback, diverted-output, not, { … or … }
-    delete N[-M] …               remove rules
-    delete set S …               remove the rules of sets
-    flush                        remove all rules but the default one and those of set 31
-    list | print [N[-M] …]       show rules
-    show [N[-M] …]               show rules and their counters
-    zero [N …]                   clear counters
-    resetlog [N …]               log from the beginning again
-    set enable S … disable S …   skip the rules of sets, or no longer
-    set move [rule] X to S, set swap S S, set show
-    set S COMMAND                delete, flush, list, show, zero, resetlog within a set
-
-    -a  counters in list         -b  action and comment only   -c  without "ip from any to any"
-    -f  ask no questions         -n  check only                -N  services by name
-    -q  say nothing              -S  set numbers, disabled rules               -t, -T  time of last match
-
-    Example: ipfw add 100 divert 2000 icmp from any to any in icmptypes 8
-
-    """
 }

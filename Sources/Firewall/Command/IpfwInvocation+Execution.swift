@@ -84,7 +84,8 @@ struct IpfwRun {
 
   /// nil: an empty line.
   static func call(_ line: String) throws(RuleError) -> IpfwInvocation? {
-    guard line.prefix(while: { $0 != "#" }).contains(where: { !$0.isWhitespace }) else { return nil }
+    let first = line.utf8.first { !isBlank($0) }
+    guard let first, first != UInt8(ascii: "#") else { return nil }
     return try IpfwInvocation([line])
   }
 

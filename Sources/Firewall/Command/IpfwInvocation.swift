@@ -84,20 +84,21 @@ package struct IpfwInvocation: Equatable, Sendable {
   /// One argument alone is a line: split on white space, without what follows `#`. A word that ends in a
   /// comma goes on in the next one.
   private static func normalized(_ words: [String]) -> [String] {
-    var parts = words
-    if words.count == 1 {
-      let text = words[0].prefix { $0 != "#" }
-      parts = text.split { $0.isWhitespace }.map(String.init)
-    }
+    let parts = words.count == 1 ? Words.split(words[0].utf8, until: UInt8(ascii: "#")) : words
+    guard parts.dropLast().contains(where: endsInComma) else { return parts }
     var joined: [String] = []
     for part in parts {
-      if let last = joined.last, last.hasSuffix(",") {
+      if let last = joined.last, endsInComma(last) {
         joined[joined.count - 1] = last + part
       } else {
         joined.append(part)
       }
     }
     return joined
+  }
+
+  private static func endsInComma(_ word: String) -> Bool {
+    word.utf8.last == UInt8(ascii: ",")
   }
 
   /// `100 add allow …` is `add 100 allow …`.

@@ -28,16 +28,17 @@ extension IpfwRun {
   fileprivate mutating func load(
     _ line: Substring, _ nowhere: inout DetachedRules, _ lookUp: ((String, [UInt8]) -> String?)?
   ) throws(RuleError) {
-    var words = line.prefix { $0 != "#" }.split { $0.isWhitespace }
+    var words = Words.split(line.utf8, until: UInt8(ascii: "#"))
     if words.first == "ipfw" { words.removeFirst() }
     guard !words.isEmpty else { return }
-    var call = try IpfwInvocation([words.joined(separator: " ")])
+    // One word alone would be a line of its own.
+    var call = try IpfwInvocation(words)
     if let lookUp { call.resolveHosts(names: names, lookUp: lookUp) }
     guard case .command(let command) = call.job else { throw IpfwFlags.usage }
     let line = try ParsedCommand(command)
     switch line.command {
     case .list, .show, .zero, .resetlog: throw RuleError("`\(line.word)' is nothing to load", .usage)
-    default: break
+    case .add, .delete, .flush, .set, .later: break
     }
     call.flags.isForced = true
     try perform(call, &nowhere)

@@ -28,9 +28,13 @@ package enum TextFile {
     }
   }
 
-  /// Empty lines included; without the byte order mark with which some editors begin.
+  /// Empty lines included, a carriage return at the end, too; without the byte order mark with which some editors begin.
   package static func lines(of text: String) -> [Substring] {
-    text.drop { $0 == "\u{feff}" }.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+    let text =
+      text.unicodeScalars.first == "\u{feff}" ? Substring(text.unicodeScalars.dropFirst()) : text[...]
+    return text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map {
+      Substring($0)
+    }
   }
 
   private static func read(_ descriptor: CInt, into bytes: UnsafeMutableRawBufferPointer) -> Int {

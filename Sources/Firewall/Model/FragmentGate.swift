@@ -45,10 +45,7 @@ extension Rule {
 
   /// Whether packets that match go to a divert port, or copies of them.
   package var givesToPort: Bool {
-    switch action {
-    case .divert, .tee: true
-    case .allow, .deny, .count, .skipto: false
-    }
+    action.port != nil
   }
 
   fileprivate var withoutFragmentTests: Rule {
@@ -62,14 +59,7 @@ extension Rule {
 extension Clause {
   /// Whether fragments of one datagram may answer differently.
   fileprivate var asksFragment: Bool {
-    terms.contains { term in
-      switch term.test {
-      case .sourcePort, .destinationPort, .icmpTypes, .tcpFlags, .established, .fragment: true
-      case .version, .protocolNumber, .source, .destination, .direction, .received, .transmitted, .via,
-        .diverted:
-        false
-      }
-    }
+    terms.contains { $0.test.option.dependsOnFragments }
   }
 }
 

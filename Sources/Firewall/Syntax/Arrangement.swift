@@ -11,33 +11,52 @@ struct Arrangement {
   var destinationPort: Clause?
   var options: [Clause] = []
 
-  private enum Kind { case proto, source, sourcePort, destination, destinationPort, option }
-
   init(_ clauses: [Clause]) {
-    let kinds = clauses.map(Self.kind)
     // `tcp from any to any ip6` is listed as `ip6 from any to any proto tcp`
-    let version = clauses.indices.first { index in
-      kinds[index] == .proto
-        && clauses[index].terms.contains { if case .version = $0.test { true } else { false } }
+    let version = clauses.firstIndex { clause in
+      Self.place(of: clause) == .proto
+        && clause.terms.contains { if case .version = $0.test { true } else { false } }
     }
-    let protoIndex = version ?? kinds.firstIndex(of: .proto)
-    let sourceIndex = kinds.firstIndex(of: .source)
-    let destinationIndex = kinds.firstIndex(of: .destination)
-    let sourcePortIndex = Self.onlyIndex(of: .sourcePort, kinds, clauses)
-    let destinationPortIndex = Self.onlyIndex(of: .destinationPort, kinds, clauses)
+    let protoIndex = version ?? clauses.firstIndex { Self.place(of: $0) == .proto }
+    let sourceIndex = clauses.firstIndex { Self.place(of: $0) == .source }
+    let destinationIndex = clauses.firstIndex { Self.place(of: $0) == .destination }
+    let sourcePortIndex = Self.onlyIndex(of: .sourcePort, clauses)
+    let destinationPortIndex = Self.onlyIndex(of: .destinationPort, clauses)
     for (index, clause) in clauses.enumerated() {
-      switch index {
-      case protoIndex: proto = clause
-      case sourceIndex: source = clause
-      case sourcePortIndex: sourcePort = clause
-      case destinationIndex: destination = clause
-      case destinationPortIndex: destinationPort = clause
-      default: options.append(clause)
+      if index == protoIndex {
+        proto = clause
+      } else if index == sourceIndex {
+        source = clause
+      } else if index == destinationIndex {
+        destination = clause
+      } else if index == sourcePortIndex {
+        sourcePort = clause
+      } else if index == destinationPortIndex {
+        destinationPort = clause
+      } else {
+        options.append(clause)
       }
     }
   }
 
-  /// In the order of listing.
+  /// Clauses in the order of listing.
+  static func arranged(_ clauses: [Clause]) -> [Clause] {
+    isArranged(clauses) ? clauses : Arrangement(clauses).clauses
+  }
+
+  /// Whether each part is there once at most, and in its order, as most rules are typed. What asks for several things is
+  /// looked at more closely.
+  private static func isArranged(_ clauses: [Clause]) -> Bool {
+    var last = -1
+    for clause in clauses {
+      guard clause.terms.count == 1 else { return false }
+      let place = clause.terms[0].test.option.place
+      guard place.rawValue > last || place == .option else { return false }
+      last = place.rawValue
+    }
+    return true
+  }
+
   var clauses: [Clause] {
     [proto, source, sourcePort, destination, destinationPort].compactMap(\.self) + options
   }
@@ -48,27 +67,21 @@ struct Arrangement {
   }
 
   /// Blocks that ask for several kinds are options.
-  private static func kind(_ clause: Clause) -> Kind {
-    let kinds = clause.terms.map { kind($0.test) }
-    guard let first = kinds.first, kinds.allSatisfy({ $0 == first }) else { return .option }
+  private static func place(of clause: Clause) -> ListingPlace {
+    guard let first = clause.terms.first?.test.option.place,
+      clause.terms.allSatisfy({ $0.test.option.place == first })
+    else { return .option }
     return first
   }
 
-  private static func kind(_ test: Test) -> Kind {
-    switch test {
-    case .version, .protocolNumber: .proto
-    case .source: .source
-    case .destination: .destination
-    case .sourcePort: .sourcePort
-    case .destinationPort: .destinationPort
-    case .direction, .received, .transmitted, .via, .icmpTypes, .tcpFlags, .established, .fragment, .diverted:
-      .option
+  private static func onlyIndex(of place: ListingPlace, _ clauses: [Clause]) -> Int? {
+    var found: Int?
+    for (index, clause) in clauses.enumerated() {
+      for term in clause.terms where term.test.option.place == place {
+        guard found == nil, clause.terms.count == 1 else { return nil }
+        found = index
+      }
     }
-  }
-
-  private static func onlyIndex(of kind: Kind, _ kinds: [Kind], _ clauses: [Clause]) -> Int? {
-    let tests = clauses.flatMap(\.terms).filter { Self.kind($0.test) == kind }
-    guard tests.count == 1 else { return nil }
-    return clauses.indices.first { kinds[$0] == kind && clauses[$0].terms.count == 1 }
+    return found
   }
 }

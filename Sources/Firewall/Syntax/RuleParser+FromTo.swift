@@ -16,16 +16,16 @@ extension RuleParser {
   }
 
   private mutating func keyword(_ keyword: String) throws(RuleError) {
-    guard let word = words.first, matches(word, keyword) else {
+    guard let word = peek(), matches(word, keyword) else {
       throw RuleError("missing ``\(keyword)''", .usage)
     }
-    words.removeFirst()
+    position += 1
   }
 
   /// `[not] x`, or a block of them. The opening brace may stick to the first word.
   private mutating func members(of place: Place) throws(RuleError) -> Bool {
-    if let word = words.first, let first = word.first, first == "{" || first == "(" {
-      if word.utf8.count > 1 { words[words.startIndex].removeFirst() } else { words.removeFirst() }
+    if let word = peek(), word.hasPrefix("{") || word.hasPrefix("(") {
+      if word.utf8.count > 1 { words[position].removeFirst() } else { position += 1 }
       block = Block(isOpen: true, negates: block.negates)
     }
     block.canJoin = false
@@ -34,10 +34,10 @@ extension RuleParser {
       guard try member(of: place) else { return false }
     } while try takeOr()
     if block.isOpen {
-      guard let word = words.first, word == "}" || word == ")" else {
+      guard let word = peek(), word == "}" || word == ")" else {
         throw RuleError("missing \")\"", .usage)
       }
-      words.removeFirst()
+      position += 1
     }
     block = Block(negates: block.negates)
     return true
@@ -50,7 +50,7 @@ extension RuleParser {
       case .source: "missing source address"
       case .destination: "missing dst address"
       }
-    guard let word = words.first else { throw RuleError(missing, .usage) }
+    guard let word = peek() else { throw RuleError(missing, .usage) }
     switch place {
     case .proto:
       guard let found = protocolWord(word) else {
@@ -58,29 +58,29 @@ extension RuleParser {
         return false
       }
       proto = found
-      words.removeFirst()
+      position += 1
       try append(found.test)
     case .source:
-      words.removeFirst()
+      position += 1
       try append(try address(word).map { .source($0) })
     case .destination:
-      words.removeFirst()
+      position += 1
       try append(try address(word).map { .destination($0) })
     }
     return true
   }
 
   private mutating func takeNot() throws(RuleError) {
-    guard let word = words.first, matches(word, "not") else { return }
+    guard let word = peek(), matches(word, "not") else { return }
     guard !block.negates else { throw RuleError("double \"not\" not allowed", .usage) }
-    words.removeFirst()
+    position += 1
     block.negates = true
   }
 
   private mutating func takeOr() throws(RuleError) -> Bool {
-    guard let word = words.first, matches(word, "or") else { return false }
+    guard let word = peek(), matches(word, "or") else { return false }
     guard block.isOpen, block.canJoin else { throw RuleError("invalid OR block", .badData) }
-    words.removeFirst()
+    position += 1
     block.joins = true
     return true
   }
@@ -88,7 +88,7 @@ extension RuleParser {
   /// What is no port is left for what comes next, and a `not` before it, too.
   private mutating func ports(_ test: ([ClosedRange<UInt16>]) -> Test) throws(RuleError) {
     try takeNot()
-    guard let word = words.first else { return }
+    guard let word = peek() else { return }
     if matches(word, "any") {
       try append(nil)
     } else if let ranges = try portRanges(word) {
@@ -96,19 +96,7 @@ extension RuleParser {
     } else {
       return
     }
-    words.removeFirst()
+    position += 1
     block.canJoin = false
-  }
-}
-
-extension RuleParser.Proto {
-  /// nil: any.
-  var test: Test? {
-    switch self {
-    case .any: nil
-    case .ip4: .version(4)
-    case .ip6: .version(6)
-    case .number(let number): .protocolNumber(number)
-    }
   }
 }

@@ -1,5 +1,3 @@
-import Packets
-
 /// Reads a rule, word by word, in the order of ipfw2.c's `compile_rule`, so that the same mistake gives the
 /// same message.
 ///
@@ -9,7 +7,12 @@ import Packets
 /// ```
 package struct RuleParser {
   let names: Names
-  var words: ArraySlice<String>
+  var words: [String]
+  /// Of the next word.
+  var position = 0
+  /// Of the word that was looked at last: after an error, the one that is wrong. As many as there are words: one is
+  /// missing at the end.
+  package private(set) var looking = 0
   /// Printed even where the rule is accepted.
   package private(set) var warnings: [String] = []
   /// The name that stands where an address should, after an error because of it.
@@ -45,7 +48,7 @@ package struct RuleParser {
   }
 
   package init(_ words: [String], names: Names = .system) {
-    self.words = words[...]
+    self.words = words
     self.names = names
   }
 
@@ -53,14 +56,14 @@ package struct RuleParser {
   package mutating func rule() throws(RuleError) -> Rule {
     var rule = Rule(action: .count)
     rule.number = try number()
-    if words.count > 1, let word = words.first, matches(word, Grammar.prefixes.word(for: .set)) {
-      words.removeFirst()
+    if hasArgument, let word = peek(), matches(word, Grammar.prefixes.word(for: .set)) {
+      position += 1
       let number = try need("missing argument for set")
       guard let set = RuleSet.setNumber(number) else { throw RuleError("illegal set \(number)", .badData) }
       rule.set = set
     }
-    if words.count > 1, let word = words.first, matches(word, Grammar.prefixes.word(for: .probability)) {
-      words.removeFirst()
+    if hasArgument, let word = peek(), matches(word, Grammar.prefixes.word(for: .probability)) {
+      position += 1
       rule.probability = try probability()
     }
     rule.action = try action()
@@ -68,7 +71,7 @@ package struct RuleParser {
     let hasFromTo = try fromTo()
     rule.comment = try options()
     rule.hasFromTo = hasFromTo || !canStandAlone(withComment: rule.comment != nil)
-    rule.clauses = rule.hasFromTo ? Arrangement(clauses).clauses : clauses
+    rule.clauses = rule.hasFromTo ? Arrangement.arranged(clauses) : clauses
     rule.unifyMe()
     return rule
   }
@@ -83,29 +86,24 @@ package struct RuleParser {
 
   /// A rule number, where there is one; beyond 65535 the kernel's answer to what it refuses.
   private mutating func number() throws(RuleError) -> UInt16 {
-    guard let word = words.first, word.utf8.first.map(isDigit) == true else { return 0 }
+    guard let word = peek(), startsWithDigit(word) else { return 0 }
     guard word.utf8.allSatisfy(isDigit) else {
       throw RuleError("invalid rule number: \(word)", .usage)
     }
-    words.removeFirst()
-    guard let number = UInt16(word) else {
+    position += 1
+    guard let number = decimal(word), number <= UInt16.max else {
       throw RuleError("getsockopt(IP_FW_XADD): Invalid argument", .unavailable)
     }
-    return number
+    return UInt16(number)
   }
 
   private mutating func action() throws(RuleError) -> Action {
     let word = try need("missing action")
     switch Grammar.actions.meaning(of: word) {
-    case .allow: return .allow
-    case .deny: return .deny
-    case .count: return .count
-    case .divert: return .divert(port: try divertPort(after: word))
-    case .tee: return .tee(port: try divertPort(after: word))
-    case .skipto: return .skipto(try number(after: word))
+    case .action(let kind): return try action(ActionKind.table[kind.rawValue], after: word)
     case .comment:
       // "// text" alone is a count rule with a comment
-      words = [word] + words
+      position -= 1
       return .count
     case .later: throw .later(word)
     case nil: throw RuleError("invalid action \(word)", .badData)
@@ -124,47 +122,22 @@ package struct RuleParser {
   }
 
   private mutating func modifiers(_ rule: inout Rule) throws(RuleError) {
-    while let word = words.first, let modifier = Grammar.modifiers.meaning(of: word) {
+    while let word = peek(), let modifier = Grammar.modifiers.meaning(of: word) {
       guard modifier == .log else { throw .later(word) }
       guard rule.logAmount == nil else { throw RuleError("log cannot be specified more than once", .badData) }
-      words.removeFirst()
+      position += 1
       rule.logAmount = 0
       // a second `log` is no abbreviation
-      guard let word = words.first, Grammar.modifiers.meaning(of: word) == nil,
+      guard let word = peek(), Grammar.modifiers.meaning(of: word) == nil,
         matches(word, Grammar.logOptions.word(for: .logAmount))
       else { continue }
-      words.removeFirst()
+      position += 1
       let number = try need("logamount requires argument")
-      guard number.utf8.allSatisfy(isDigit), let amount = Int32(number) else {
+      guard let amount = decimal(number), amount <= Int32.max else {
         throw RuleError("logamount must be positive", .badData)
       }
       rule.logAmount = UInt32(amount)
     }
-  }
-
-  /// 1...65534; what no rule could have is refused.
-  private mutating func number(after action: String) throws(RuleError) -> UInt16 {
-    let word = try need("missing argument for \(action)")
-    if matches(word, "tablearg") { throw .later("tablearg") }
-    guard word.utf8.allSatisfy(isDigit), let number = UInt16(word), (1...65534).contains(number) else {
-      throw RuleError("illegal argument for \(action)", .badData)
-    }
-    return number
-  }
-
-  private mutating func divertPort(after action: String) throws(RuleError) -> UInt16 {
-    let word = try need("missing argument for \(action)")
-    if word.utf8.first.map(isDigit) == true {
-      guard let port = UInt16(word), (1...65534).contains(port) else {
-        throw RuleError("illegal argument for \(action)", .badData)
-      }
-      return port
-    }
-    if matches(word, "tablearg") { throw .later("tablearg") }
-    guard let port = names.port(ofService: word, "divert") else {
-      throw RuleError("illegal divert/tee port", .badData)
-    }
-    return port
   }
 
   // MARK: Terms
@@ -188,21 +161,40 @@ package struct RuleParser {
 
   // MARK: Words
 
+  /// The next word, which stays.
+  mutating func peek() -> String? {
+    looking = position
+    return position < words.count ? words[position] : nil
+  }
+
+  /// The next word, taken.
+  mutating func next() -> String? {
+    looking = position
+    guard position < words.count else { return nil }
+    position += 1
+    return words[position - 1]
+  }
+
   mutating func need(_ missing: String) throws(RuleError) -> String {
-    guard let word = words.popFirst() else { throw RuleError(missing, .usage) }
+    guard let word = next() else { throw RuleError(missing, .usage) }
     return word
   }
 
+  /// Whether another word follows the next one.
+  private var hasArgument: Bool { position + 1 < words.count }
+
   /// Whether a word is a keyword or, with a warning, its beginning.
   mutating func matches(_ word: String, _ keyword: String) -> Bool {
-    guard !word.isEmpty, keyword.hasPrefix(word) else { return false }
-    if word != keyword { warn(RuleParser.abbreviation(word, keyword)) }
+    guard let first = word.utf8.first, first == keyword.utf8.first else { return false }
+    if word == keyword { return true }
+    guard keyword.hasPrefix(word) else { return false }
+    warn(RuleParser.abbreviation(word, keyword))
     return true
   }
 
   /// The error for a name within the word that was taken last.
   mutating func unknown(_ host: some StringProtocol, _ versions: [UInt8]) -> RuleError {
-    unknownHost = UnknownHost(name: String(host), word: words.startIndex - 1, versions: versions)
+    unknownHost = UnknownHost(name: String(host), word: position - 1, versions: versions)
     return RuleError("hostname ``\(host)'' unknown", .unknownHost)
   }
 
@@ -224,13 +216,15 @@ extension Term {
 extension Rule {
   /// In a rule for `ip6`, `me` and `me6` are the same.
   package mutating func unifyMe() {
-    guard hasFromTo, Arrangement(clauses).proto == Clause(.version(6)) else { return }
+    guard hasFromTo, clauses.contains(Clause(.version(6))),
+      Arrangement(clauses).proto == Clause(.version(6))
+    else { return }
     for clause in clauses.indices {
       for term in clauses[clause].terms.indices {
-        switch clauses[clause].terms[term].test {
-        case .source(.me6): clauses[clause].terms[term].test = .source(.me)
-        case .destination(.me6): clauses[clause].terms[term].test = .destination(.me)
-        default: break
+        if clauses[clause].terms[term].test == .source(.me6) {
+          clauses[clause].terms[term].test = .source(.me)
+        } else if clauses[clause].terms[term].test == .destination(.me6) {
+          clauses[clause].terms[term].test = .destination(.me)
         }
       }
     }
@@ -238,9 +232,7 @@ extension Rule {
 
   /// Reads what follows `add`, warnings apart.
   package init(_ text: String, names: Names = .system) throws(RuleError) {
-    var parser = RuleParser(text.split { $0.isWhitespace }.map(String.init), names: names)
+    var parser = RuleParser(Words.split(text), names: names)
     self = try parser.rule()
   }
 }
-
-func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

@@ -3,6 +3,7 @@ extension VerdictCase {
   static let diverted = """
     diverted: a packet that a program has written  100 divert 2000 ip from any to any ; 200 allow ip from any to any diverted  udp 192.0.2.1:5 > 192.0.2.2:7  in em0 after 100  200 allow
     diverted: also on the way out  100 divert 2000 ip from any to any ; 200 allow ip from any to any diverted  udp 192.0.2.2:5 > 192.0.2.1:7  out em0 after 100  200 allow
+    diverted: a packet that a program has written, by a rule alone  200 allow ip from any to any diverted  udp 192.0.2.1:5 > 192.0.2.2:7  in em0 after 100  200 allow
     diverted: not a packet from the wire  200 allow ip from any to any diverted  udp 192.0.2.1:5 > 192.0.2.2:7  in em0  65535 deny
     not diverted: a packet from the wire  200 allow ip from any to any not diverted  udp 192.0.2.1:5 > 192.0.2.2:7  in em0  200 allow
     diverted-loopback: it came back as incoming  200 allow ip from any to any diverted-loopback  udp 192.0.2.1:5 > 192.0.2.2:7  in em0 after 100  200 allow

@@ -21,6 +21,14 @@ package struct VerdictCase: Sendable, CustomStringConvertible {
   package let pass: String
   package let verdict: String
 
+  package init(title: String, rules: String, packet: String, pass: String, verdict: String) {
+    self.title = title
+    self.rules = rules
+    self.packet = packet
+    self.pass = pass
+    self.verdict = verdict
+  }
+
   package var description: String { "\(title): \(rules): \(packet), \(pass)" }
 
   static func table(_ text: String) -> [VerdictCase] {
