@@ -21,6 +21,11 @@ extension Link {
     return ObjectInformation(descriptor).flatMap { $0.word(at: 0) == tcx ? $0.word(at: 16) : nil }
   }
 
+  /// Whether anything is attached there.
+  package static func isAnyAttached(to interface: UInt32, _ point: AttachPoint) -> Bool {
+    !attached(to: interface, point).isEmpty
+  }
+
   /// BPF_LINK_TYPE_TCX
   private static var tcx: UInt32 { 11 }
 

@@ -41,7 +41,7 @@ package final class KeptHost: Sendable {
     do throws(SystemError) { (pins, earlier) = try Self.take(below: root, socket: socket) } catch {
       throw .system(error)
     }
-    isKept = Atomic(earlier != nil)
+    isKept = Atomic(earlier != nil || Self.isLiving(pins.path))
     self.socket = socket
     let pins = pins
     ledger = try system { () throws(SystemError) in try SocketLedger(pins) }
@@ -110,6 +110,10 @@ package final class KeptHost: Sendable {
   private static func remove(_ pins: PinDirectory) {
     // First the hooks of interfaces, then the links that these redirect to.
     pins.removeAll()
+    removeLinks()
+  }
+
+  private static func removeLinks() {
     for interface in (try? NetworkInterface.all()) ?? [] where HostLink.isName(interface.name) {
       try? VethPair(existing: interface.name)?.delete()
     }
@@ -183,17 +187,22 @@ package final class KeptHost: Sendable {
     }
   }
 
+  /// What ``remove(below:)`` has ended.
+  package struct Remains {
+    /// Where the divertd has listened; nil where that cannot be read.
+    package let socket: String?
+  }
+
   /// Ends what an earlier divertd has left in force in this network namespace.
   ///
-  /// - Returns: Where that divertd has listened; nil where there was nothing.
-  /// - Throws: `EADDRINUSE` while a divertd has it.
-  package static func remove(below root: String) throws(SystemError) -> String? {
-    let path = try path(below: root)
+  /// - Returns: nil where there was nothing.
+  /// - Throws: `EADDRINUSE` while a divertd has it, `ENOENT` where it is in force, but not pinned there.
+  package static func remove(below root: String) throws(SystemError) -> Remains? {
     let pins: PinDirectory
     do throws(SystemError) {
-      pins = try PinDirectory(opening: path)
+      pins = try PinDirectory(opening: try path(below: root))
     } catch {
-      if error.code == ENOENT { return nil }
+      if error.code == ENOENT { return try removeLinks(besides: root) }
       guard error.code == EWOULDBLOCK else { throw error }
       throw SystemError(
         "stop divertd", code: EADDRINUSE,
@@ -201,6 +210,18 @@ package final class KeptHost: Sendable {
     }
     let socket = pins.text(state).flatMap { KeptState(text: $0)?.socket }
     remove(pins)
-    return socket ?? ""
+    return Remains(socket: socket)
+  }
+
+  /// Links whose hooks went with the bpf file system where they were pinned.
+  private static func removeLinks(besides root: String) throws(SystemError) -> Remains? {
+    guard let link = VethPair(existing: HostLink.name(ofPort: 0)) else { return nil }
+    guard !Link.isAnyAttached(to: link.index, .egress) else {
+      throw SystemError(
+        "stop divertd", code: ENOENT,
+        advice: "what is enforced is not pinned below \(root); say where with --pins")
+    }
+    removeLinks()
+    return Remains(socket: nil)
   }
 }

@@ -13,6 +13,9 @@ extension LinuxHost {
     kept.leave()
   }
 
+  /// Whether the rules outlive this process.
+  package var staysInForce: Bool { kept?.stays ?? false }
+
   /// What the next divertd has to know, but for the rules.
   var keptState: KeptState? { kept.map { KeptState(socket: $0.socket, secret: secret) } }
 

@@ -75,7 +75,12 @@ struct Daemon: ~Copyable {
       servePrograms(waiting)
     }
     server.end()
-    if isOver { host.shutDown() } else { host.leave() }
+    if isOver {
+      host.shutDown()
+    } else {
+      host.leave()
+      if host.staysInForce { complain("the rules stay in force; `divertd --stop` ends them") }
+    }
   }
 
   private mutating func servePrograms(_ waiting: PollSet) {

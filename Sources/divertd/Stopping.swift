@@ -9,7 +9,7 @@ enum Stopping {
     let earlier = try KeptHost.remove(below: pins)
     guard wasRunning || earlier != nil else { return complain("nothing to stop") }
     // The lock is free now: this puts back what was changed.
-    _ = try Settings(path: "\(earlier ?? socket).state")
+    _ = try Settings(path: "\(earlier?.socket ?? socket).state")
   }
 
   /// - Returns: Whether there was one.

@@ -49,6 +49,124 @@ import Testing
       #expect(try daemon.packets(countedBy: 300 + index) == sent)
     }
   }
+
+  @Test func `rules, counts, sockets and settings are as they were when the next divertd has taken over`()
+    throws
+  {
+    let host = try KeptScenario()
+    let before = try host.state()
+    var daemon = try host.start("--default", "deny")
+    for command in [
+      "add 100 deny icmp from any to any in icmptypes 13 // no timestamps",
+      "add 200 set 5 divert 2000 icmp from any to any in icmptypes 8",
+      "add 250 set 6 deny ip from any to any",
+      "set disable 6", "add 300 allow { udp or icmp or ip6 } from any to any",
+    ] { try daemon.ipfw(command) }
+    try host.b.run([Programs.path("divert"), "policy", "3000", "pass"], environment: daemon.environment)
+    let program = try host.startTool("pass", "2000")
+    #expect(try host.pings(size: 56) == 3)
+    #expect(try host.pings(size: 3000) == 3, "judged in user space")
+    let shown = try daemon.ipfw("-S show")
+    let settled = try host.state()
+    #expect(settled != before)
+
+    daemon.process.signal(SIGKILL)
+    daemon.process.result()
+    #expect(try host.state() == settled)
+    #expect(try host.pings(size: 3000) == 0, "what divertd would have to judge is dropped")
+    let plain = try host.divertd("--foreground", expecting: 69)
+    #expect(plain.errors.contains("`divertd --stop`"), "\(plain.errors)")
+    let rules = host.file("rules", "add 100 alow ip from any to any\n")
+    try host.divertd("--foreground", "--fail-closed", "--rules", rules, expecting: 65)
+    #expect(try host.state() == settled, "a start that fails changes nothing")
+
+    daemon = try host.start()
+    let after = try daemon.ipfw("-S show")
+    #expect(
+      after.split(separator: "\n").map { $0.split(separator: " ").dropFirst(3) }
+        == shown.split(separator: "\n").map { $0.split(separator: " ").dropFirst(3) })
+    #expect(try daemon.packets(countedBy: 200) == 3, "what hooks have counted, not divertd itself")
+    #expect(try host.pings(size: 3000) == 3)
+    #expect(try daemon.packets(countedBy: 200) == 6)
+    let stat = try host.b.run([Programs.path("divert"), "stat"], environment: daemon.environment).output
+    #expect(stat.contains("divert (\(program.identifier))"), "\(stat)")
+    #expect(stat.contains("\n3000  pass"), "\(stat)")
+
+    // Ended, it leaves what it has counted itself, too.
+    let counted = try daemon.ipfw("-S show")
+    daemon.process.signal(SIGTERM)
+    #expect(
+      daemon.process.result().errors == "divertd: the rules stay in force; `divertd --stop` ends them\n")
+    daemon = try host.start()
+    #expect(try daemon.ipfw("-S show") == counted)
+    // Rules of a file take the place of those in force; what is the same goes on being counted.
+    daemon.process.signal(SIGTERM)
+    daemon.process.result()
+    let others = host.file("rules", "add 100 deny icmp from any to any in icmptypes 13 // no timestamps\n")
+    daemon = try host.start("--rules", others)
+    #expect(try daemon.ipfw("list").hasSuffix("65535 allow ip from any to any\n"))
+
+    try host.divertd("--stop")
+    #expect(daemon.process.result().status == 0)
+    #expect(try host.state() == before)
+    #expect(try host.pins == [])
+    #expect(try host.divertd("--stop").errors == "divertd: nothing to stop\n")
+    #expect(program.result().errors.contains("Network is down"))
+  }
+
+  @Test func `what has changed meanwhile: interfaces, ports, and the maps of another version`() throws {
+    let host = try KeptScenario()
+    let before = try host.state()
+    var daemon = try host.start()
+    try daemon.ipfw("add 100 divert 2000 icmp from any to any in")
+    try daemon.ipfw("add 200 divert 2001 ip6 from any to any in")
+    let programs = try [host.startTool("pass", "2000"), host.startTool("pass", "2001")]
+    #expect(try host.pings(size: 56) == 3)
+    daemon.process.signal(SIGKILL)
+    daemon.process.result()
+
+    // A program that ends, and an interface that is replaced.
+    programs[1].signal(SIGKILL)
+    programs[1].result()
+    try host.b.run("ip", "link", "del", "em0")
+    try host.connect()
+    try host.unpin("divert_ports", "divert_sockets", "divert_events", "divert_counters")
+    daemon = try host.start()
+    #expect(try host.pings(size: 56) == 3, "the socket of the first program still has its port")
+    #expect(try daemon.packets(countedBy: 100) == 3)
+    #expect(try !host.b.run("ip", "-o", "link").output.contains("divert2001"))
+    let indexes = Set(
+      try host.b.run("ip", "-o", "link").output.split(separator: "\n").map { $0.prefix { $0 != ":" } })
+    let pinned = try host.pins.filter { $0.hasPrefix("in-") || $0.hasPrefix("out-") }
+    #expect(!pinned.isEmpty && pinned.allSatisfy { indexes.contains($0.drop { $0 != "-" }.dropFirst()) })
+    let again = try host.startTool("pass", "2001")
+    again.signal(SIGTERM)
+    #expect(again.result().status == 0)
+
+    // What a dead one has left is ended the same way; and so it is at the end of the time that divertd was given.
+    daemon.process.signal(SIGKILL)
+    daemon.process.result()
+    try host.divertd("--stop")
+    #expect(try host.state() == before && host.pins == [])
+    daemon = try host.start("--for", "1")
+    #expect(daemon.process.result().status == 0)
+    #expect(try host.state() == before && host.pins == [])
+  }
+
+  @Test func `what is left of a network namespace that is gone is removed`() throws {
+    let host = try KeptScenario()
+    try host.leaveNamespace()
+    // The kernel takes a namespace down in its own time.
+    var left = 2
+    while left > 1 {
+      let next = try host.start()
+      left = try host.directories
+      next.process.signal(SIGTERM)
+      next.process.result()
+    }
+    try host.divertd("--stop")
+    #expect(try host.directories == 0)
+  }
 }
 
 private struct PingResult {
@@ -78,26 +196,41 @@ private final class KeptScenario {
 
   init() throws {
     (a, b) = (try Namespace(), try Namespace())
-    try Namespace.connect(a, "vethA", "192.0.2.1/24", b, "em0", "192.0.2.2/24")
-    try a.run("ip", "addr", "add", "2001:db8:1::1/64", "dev", "vethA", "nodad")
-    try b.run("ip", "addr", "add", "2001:db8:1::2/64", "dev", "em0", "nodad")
     directory = try ScratchDirectory(named: "divert-kept")
     mounts = try LeashedProcess([
       "unshare", "--mount", "sh", "-c", "mount -t bpf bpf /sys/fs/bpf; echo ready; exec sleep 3600",
     ])
     _ = try mounts.line()
+    try connect()
+  }
+
+  func connect() throws {
+    try Namespace.connect(a, "vethA", "192.0.2.1/24", b, "em0", "192.0.2.2/24")
+    try a.run("ip", "addr", "add", "2001:db8:1::1/64", "dev", "vethA", "nodad")
+    try b.run("ip", "addr", "add", "2001:db8:1::2/64", "dev", "em0", "nodad")
   }
 
   var socket: String { "\(directory.path)/divertd.sock" }
 
   private var inMounts: [String] { ["nsenter", "--mount=/proc/\(mounts.identifier)/ns/mnt", "--"] }
 
+  /// Makes a network namespace that is gone when this returns, with a divertd that was killed before.
+  func leaveNamespace() throws {
+    let daemon = try RunningDaemon(
+      in: Namespace(), ["--fail-closed"], socket: "\(directory.path)/other/divertd.sock", prefix: inMounts)
+    #expect(try directories == 1)
+    daemon.process.signal(SIGKILL)
+    daemon.process.result()
+  }
+
   func start(_ options: String...) throws -> RunningDaemon {
-    let daemon = try RunningDaemon(in: b, ["--fail-closed"] + options, socket: socket, prefix: inMounts)
+    let daemon = try RunningDaemon(
+      in: b, ["--fail-closed"] + options, socket: socket, prefix: inMounts)
     daemons.append(daemon)
     return daemon
   }
 
+  @discardableResult
   func divertd(_ options: String..., expecting status: Int32 = 0) throws -> ProcessResult {
     try b.run(
       inMounts + [Programs.path("divertd"), "--socket", socket] + options, expecting: status)
@@ -107,6 +240,39 @@ private final class KeptScenario {
     let process = try b.start([Programs.path("divert")] + words, environment: ["DIVERT_SOCKET": socket])
     _ = try process.errorLine()
     return process
+  }
+
+  func file(_ name: String, _ text: String) -> String {
+    let path = "\(directory.path)/\(name)"
+    #expect(FileManager.default.createFile(atPath: path, contents: Data(text.utf8)))
+    return path
+  }
+
+  /// How many of three are answered.
+  func pings(size: Int) throws -> Int {
+    let ping = try a.run(
+      ["ping", "-n", "-c", "3", "-i", "0.05", "-W", "1", "-s", "\(size)", "192.0.2.2"], expecting: nil)
+    return PingResult(ping.output).received
+  }
+
+  /// Links with their MTUs, and settings; not what traffic and time change.
+  func state() throws -> String {
+    try b.run(
+      "sh", "-c",
+      "ip -o link | awk '{ sub(/@.*/, \"\", $2); print $2, $5 }'; cat /proc/sys/net/ipv[46]/conf/lo/forwarding"
+    )
+    .output
+  }
+
+  func unpin(_ names: String...) throws {
+    try b.run(inMounts + ["sh", "-c", "cd /sys/fs/bpf/divert/*; rm " + names.joined(separator: " ")])
+  }
+
+  /// For how many network namespaces something is pinned.
+  var directories: Int {
+    get throws {
+      try b.run(inMounts + ["ls", "/sys/fs/bpf/divert"], expecting: nil).output.split(separator: "\n").count
+    }
   }
 
   var pins: [String] {
