@@ -57,6 +57,8 @@ install: ## Installs programs, libraries, systemd unit, completions and manual b
 	install .build/release/divertd .build/release/ipfw $(DESTDIR)$(PREFIX)/sbin
 	install .build/release/divert $(DESTDIR)$(PREFIX)/bin
 	sed 's|@PREFIX@|$(PREFIX)|' packaging/divertd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service
+	install -d $(DESTDIR)$(PREFIX)/share/doc/divert
+	sed 's|@PREFIX@|$(PREFIX)|' packaging/fail-closed.conf > $(DESTDIR)$(PREFIX)/share/doc/divert/fail-closed.conf
 	install -m 644 packaging/completions/ipfw.bash $(BASH_COMPLETIONS)/ipfw
 	install -m 644 packaging/completions/_ipfw $(ZSH_COMPLETIONS)
 	for program in divertd divert; do \
@@ -81,7 +83,7 @@ uninstall: ## Takes the installation back
 	rm -f $(addprefix $(MAN)/man1/,$(notdir $(wildcard docs/man/*.1))) \
 	  $(addprefix $(MAN)/man8/,$(notdir $(wildcard docs/man/*.8)))
 	rm -f $(DESTDIR)$(PREFIX)/sbin/divertd $(DESTDIR)$(PREFIX)/sbin/ipfw $(DESTDIR)$(PREFIX)/bin/divert \
-	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/divertd.service $(DESTDIR)$(PREFIX)/share/doc/divert/fail-closed.conf \
 	  $(foreach program,ipfw divertd divert,$(BASH_COMPLETIONS)/$(program) $(ZSH_COMPLETIONS)/_$(program)) \
 	  $(DESTDIR)$(PREFIX)/include/divert.h $(DESTDIR)$(PREFIX)/include/netinet/ip_divert.h \
 	  $(DESTDIR)$(PREFIX)/lib/libdivert.a $(DESTDIR)$(PREFIX)/lib/libdivert.so $(DESTDIR)$(PREFIX)/lib/libdivert.so.1 \

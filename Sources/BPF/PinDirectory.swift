@@ -28,13 +28,13 @@ package final class PinDirectory: Sendable {
   /// The same, but makes the directory and the one above it where they are missing.
   package convenience init(creating path: String) throws(SystemError) {
     let parent = Self.parent(of: path)
-    try Self.make(parent)
-    guard Self.isOnBPFFileSystem(parent) else {
-      _ = unsafe rmdir(parent)
+    guard Self.isOnBPFFileSystem(parent) || Self.isOnBPFFileSystem(Self.parent(of: parent)) else {
       throw SystemError(
         "keep the hooks in \(parent)", code: ENODEV,
-        advice: "no bpf file system is mounted there; try `mount -t bpf bpf /sys/fs/bpf` before")
+        advice: "no bpf file system is there: `mount -t bpf bpf /sys/fs/bpf` makes one; "
+          + "in the place of `ip netns exec NAME`, which hides it, use `nsenter --net=/run/netns/NAME`")
     }
+    try Self.make(parent)
     try Self.make(path)
     try self.init(opening: path)
   }

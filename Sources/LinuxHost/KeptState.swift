@@ -40,9 +40,8 @@ package struct KeptState: Equatable, Sendable {
     return RuleSet(entries: entries, disabledSets: ruleSet.disabledSets) ?? ruleSet
   }
 
-  // Names as every host has them: what is kept reads back whatever /etc/protocols says by then.
   private static var printer: RulePrinter {
-    var printer = RulePrinter(names: .builtIn)
+    var printer = RulePrinter(names: .none)
     printer.showsSets = true
     return printer
   }
@@ -90,7 +89,7 @@ package struct KeptState: Equatable, Sendable {
   private static func rule(_ line: Substring) -> RuleSet.Entry? {
     var words = line.split(separator: " ").map(String.init)
     guard words.count > 1, let slot = Int(words.removeFirst()) else { return nil }
-    var parser = RuleParser(words, names: .builtIn)
+    var parser = RuleParser(words, names: .none)
     return (try? parser.rule()).map { RuleSet.Entry(rule: $0, slot: slot) }
   }
 

@@ -54,10 +54,12 @@ package final class LinuxHost {
     do throws(SystemError) {
       device = try LinkDevice("divert0", kept: kept)
     } catch {
-      guard error.code == EBUSY else { throw .system(error) }
+      guard error.code == EBUSY || error.code == EEXIST else { throw .system(error) }
       throw .system(
         SystemError(
-          error.action, code: EBUSY, advice: "another divertd serves this network namespace; stop it first"))
+          error.action, code: EBUSY,
+          advice: "another divertd serves this network namespace; stop it first, or end what it has left, "
+            + "with `divertd --stop`"))
     }
     try system { () throws(SystemError) in try kept?.ledger.restore(to: maps.sockets) }
     let linkProgram = try Self.linkProgram(secret: secret, upcallInterface: device.index, maps)

@@ -25,6 +25,19 @@ struct RulePropertiesTests {
     }
   }
 
+  @Test func `what is printed without names reads back as the same rule`() throws {
+    var printer = RulePrinter(names: .none)
+    printer.showsSets = true
+    for round in 0..<3000 {
+      let typed = TypedRule(SeededGenerator(stream: UInt64(round)))
+      var parser = RuleParser(typed.words, names: .builtIn)
+      var rule = try parser.rule()
+      rule.number = 0
+      let text = printer.text(rule)
+      #expect(try Rule(text, names: .none) == rule, "seed \(testSeed), round \(round): \(text)")
+    }
+  }
+
   /// Whatever is typed is listed in a form that means the same; and no word of the language is left out here.
   @Test func `what is typed is listed so that it reads back`() {
     var printer = RulePrinter(names: .builtIn)

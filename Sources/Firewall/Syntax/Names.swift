@@ -22,6 +22,10 @@ package struct Names: Sendable {
     return names
   }()
 
+  /// No names: everything by its number. What is printed so reads back as the same rule, whatever hosts call things; by
+  /// name, protocol 41 is `ipv6`, which reads as IPv6.
+  package static let none = Names()
+
   /// The built-in names, which win so that a rule is listed alike everywhere, and this host's files beside.
   package static let system: Names = {
     var names = builtIn
