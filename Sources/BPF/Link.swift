@@ -30,6 +30,10 @@ package struct Link: ~Copyable, Sendable {
     descriptor = Descriptor(owning: number)
   }
 
+  /// Whether the interface that it was attached to is still there, and still has it: the kernel reports index 0 as soon as
+  /// the link is detached (tcx_link_fill_info in kernel/bpf/tcx.c).
+  package var isAttached: Bool { ObjectInformation(descriptor).map { $0.word(at: 16) != 0 } ?? false }
+
   /// Puts another program in the place of the attached one; every packet sees one of the two.
   package func replace(with program: borrowing Program) throws(SystemError) {
     var attributes = BPFAttributes()

@@ -21,7 +21,13 @@ struct StatReport {
     return report
   }
 
-  var text: String { port == nil ? table + "\n" + totals : table }
+  var text: String { port == nil ? table + "\n" + totals + unruled : table }
+
+  private var unruled: String {
+    guard !statistics.unruled.isEmpty else { return "" }
+    let lines = statistics.unruled.map { "  \($0.name): \($0.reason)\n" }
+    return "interfaces without rules:\n" + lines.joined()
+  }
 
   // MARK: Ports
 

@@ -3,9 +3,11 @@ extension HostStatistics {
   init?(_ reader: inout MessageReader) {
     self.init()
     guard let totals = Counts<HostCount>(&reader), let written = Counts<SocketCount>(&reader),
-      let bound = reader.list({ BoundPort(&$0) }), let unbound = reader.list({ UnboundPort(&$0) })
+      let bound = reader.list({ BoundPort(&$0) }), let unbound = reader.list({ UnboundPort(&$0) }),
+      let unruled = reader.list({ UnruledInterface(&$0) })
     else { return nil }
     (self.totals, self.written, self.bound, self.unbound) = (totals, written, bound, unbound)
+    self.unruled = unruled
   }
 
   func write(to bytes: inout [UInt8]) {
@@ -13,6 +15,7 @@ extension HostStatistics {
     written.write(to: &bytes)
     bytes.append(bound) { $1.write(to: &$0) }
     bytes.append(unbound) { $1.write(to: &$0) }
+    bytes.append(unruled) { $1.write(to: &$0) }
   }
 }
 
@@ -72,5 +75,17 @@ extension UnboundPort {
   fileprivate func write(to bytes: inout [UInt8]) {
     bytes.append(port)
     bytes.append(policy.rawValue)
+  }
+}
+
+extension UnruledInterface {
+  fileprivate init?(_ reader: inout MessageReader) {
+    guard let name = reader.text(), let reason = reader.text() else { return nil }
+    self.init(name: name, reason: reason)
+  }
+
+  fileprivate func write(to bytes: inout [UInt8]) {
+    bytes.append(name)
+    bytes.append(reason)
   }
 }

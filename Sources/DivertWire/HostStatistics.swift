@@ -7,6 +7,8 @@ public struct HostStatistics: Equatable, Sendable {
   package var totals = Counts<HostCount>()
   /// What sockets have written, those that are gone by now, too.
   package var written = Counts<SocketCount>()
+  /// Interfaces whose IP traffic no rule is applied to; in the order of their indexes.
+  package var unruled: [UnruledInterface] = []
 
   package init() {}
 }
@@ -50,6 +52,15 @@ package struct UnboundPort: Equatable, Sendable {
   package var policy: UnboundPolicy
 
   package init(port: UInt16, policy: UnboundPolicy) { (self.port, self.policy) = (port, policy) }
+}
+
+/// An interface whose IP traffic no rule is applied to.
+package struct UnruledInterface: Equatable, Sendable {
+  package var name: String
+  /// What is in the way, and what can be done about it.
+  package var reason: String
+
+  package init(name: String, reason: String) { (self.name, self.reason) = (name, reason) }
 }
 
 /// What a host counts since it was started.

@@ -31,20 +31,27 @@ package struct NetlinkSocket: ~Copyable, Sendable {
   }
 
   /// Sends a request for a dump and gives every message of the answer, header left out, to the closure.
+  ///
+  /// - Returns: Whether the answer is of one moment; if not (NLM_F_DUMP_INTR), something changed meanwhile, and entries
+  ///   may be missing.
+  @discardableResult
   package func dump(
     type: UInt16, _ body: [UInt8], _ action: String, each: (_ type: UInt16, _ message: RawSpan) -> Void
-  ) throws(SystemError) {
+  ) throws(SystemError) -> Bool {
+    // Messages of an earlier dump that was not read to its end have another number.
+    let sequence = UInt32.random(in: 1 ... .max)
     var request = [UInt8]()
     request.appendHost(UInt32(16 + body.count))
     request.appendHost(type)
     request.appendHost(UInt16(0x301))  // NLM_F_REQUEST | NLM_F_ROOT | NLM_F_MATCH
-    request.appendHost(UInt32(1))
+    request.appendHost(sequence)
     request.appendHost(UInt32(0))
     request += body
     _ = try retrying(action) {
       unsafe request.withUnsafeBytes { unsafe send(descriptor.number, $0.baseAddress, $0.count, 0) }
     }
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
+    var isConsistent = true
     while true {
       let count = try retrying(action) {
         unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.number, $0.baseAddress, $0.count, 0) }
@@ -54,14 +61,16 @@ package struct NetlinkSocket: ~Copyable, Sendable {
       while offset + 16 <= count {
         let length = Int(messages.host(at: offset, as: UInt32.self))
         guard length >= 16, offset + length <= count else { break }
+        defer { offset += (length + 3) & ~3 }
+        guard messages.host(at: offset + 8, as: UInt32.self) == sequence else { continue }
         let kind = messages.host(at: offset + 4, as: UInt16.self)
-        if kind == UInt16(NLMSG_DONE) { return }
+        if messages.host(at: offset + 6, as: UInt16.self) & 0x10 != 0 { isConsistent = false }  // NLM_F_DUMP_INTR
+        if kind == UInt16(NLMSG_DONE) { return isConsistent }
         if kind == UInt16(NLMSG_ERROR) {
           let code = -messages.host(at: offset + 16, as: Int32.self)
           throw SystemError(action, code: code)
         }
         each(kind, messages.extracting(offset + 16..<offset + length))
-        offset += (length + 3) & ~3
       }
     }
   }
@@ -95,7 +104,8 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     guard code == 0 else { throw SystemError(action(), code: code) }
   }
 
-  /// Throws away what has come, for those who only want to know that something changed.
+  /// Throws away what has come, for readers who only want to know that something changed. That more came than the
+  /// socket holds (ENOBUFS) is such a change, too.
   package func drain() {
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while unsafe buffer.withUnsafeMutableBytes({

@@ -11,13 +11,14 @@ struct RulePrograms: ~Copyable {
   let outgoing: Program
 
   init(
-    _ ruleSet: RuleSet, host: HostView, linkHeaderLength: Int, secret: UInt64, upcallInterface: UInt32,
-    passingPorts: Set<UInt16>, maps: borrowing HookMaps
+    _ ruleSet: RuleSet, host: HostView, shape: HookShape, secret: UInt64, upcallInterface: UInt32,
+    passingPorts: Set<UInt16>, judgesInUserSpace: Bool = false, maps: borrowing HookMaps
   ) throws(HostError) {
     var environment = HookEnvironment(
-      direction: .incoming, linkHeaderLength: linkHeaderLength, secret: secret,
+      direction: .incoming, linkHeaderLength: shape.linkHeaderLength, secret: secret,
       upcallInterface: upcallInterface)
     environment.passingPorts = passingPorts
+    environment.judgesInUserSpace = judgesInUserSpace
     var environments = [environment]
     environment.direction = .outgoing
     environments.append(environment)
@@ -60,20 +61,39 @@ struct RulePrograms: ~Copyable {
 final class InterfaceHook {
   private let incoming: Link
   private let outgoing: Link
-  let hasLinkHeader: Bool
+  private(set) var shape: HookShape
 
   init(
-    _ interface: NetworkInterface, _ programs: borrowing RulePrograms, kept: KeptHost?
+    _ index: UInt32, _ shape: HookShape, _ programs: borrowing RulePrograms, kept: KeptHost?
   ) throws(SystemError) {
-    hasLinkHeader = interface.hasLinkHeader
-    let incoming = try attach(programs.incoming, to: interface.index, .ingress, kept)
-    let outgoing = try attach(programs.outgoing, to: interface.index, .egress, kept)
+    self.shape = shape
+    let incoming = try attach(programs.incoming, to: index, .ingress, kept)
+    let outgoing = try attach(programs.outgoing, to: index, .egress, kept)
     self.incoming = incoming
     self.outgoing = outgoing
   }
 
-  func replace(with programs: borrowing RulePrograms) throws(SystemError) {
+  /// Whether both are still where they were attached: not when the interface has gone, though another may have come with
+  /// its index, name and address.
+  var isAttached: Bool { incoming.isAttached && outgoing.isAttached }
+
+  func replace(with programs: borrowing RulePrograms, _ shape: HookShape) throws(SystemError) {
     try incoming.replace(with: programs.incoming)
     try outgoing.replace(with: programs.outgoing)
+    self.shape = shape
+  }
+}
+
+/// An interface whose IP traffic no rule is applied to.
+struct InterfaceWithoutRules {
+  let name: String
+  let reason: String
+  /// Why hooks could not be attached, which is tried again; nil where they cannot be of use.
+  let error: HostError?
+
+  init(_ name: String, _ reason: String) { (self.name, self.reason, self.error) = (name, reason, nil) }
+
+  init(_ name: String, _ error: HostError) {
+    (self.name, self.reason, self.error) = (name, error.description, error)
   }
 }

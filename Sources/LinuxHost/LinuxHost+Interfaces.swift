@@ -8,58 +8,123 @@ import RuleCompiler
 
 /// Interfaces come and go, and so do their hooks.
 extension LinuxHost {
-  var hookedInterfaces: [NetworkInterface] {
-    let bridged = Set(interfaces.filter { ["bridge", "bond", "team"].contains($0.kind) }.map(\.index))
-    // A member's packets are judged on its master, which is the interface of the IP traffic.
-    return interfaces.filter { !isLink($0.index) && !bridged.contains($0.master) }
+  /// Compares the interfaces that there are with what is attached to them. New ones get at once what is in force; hooks
+  /// that are missing for any other reason are attached, too.
+  ///
+  /// - Returns: What is to be logged: failures, each when it is met for the first time, and their end.
+  package func followInterfaces() -> [String] {
+    var lines: [String] = []
+    do throws(HostError) {
+      try refreshInterfaces()
+      interfaceFailure = nil
+    } catch {
+      let text = "follow the interfaces: \(error)"
+      if text != interfaceFailure { lines.append(text) }
+      interfaceFailure = text
+    }
+    return lines + reportHooks()
+  }
+
+  /// Whether ``followInterfaces()`` has to be called again though nothing changes: something failed that may succeed
+  /// later.
+  package var mustFollowAgain: Bool {
+    interfaceFailure != nil || hasLostHooks || mustRenewPrograms
+      || withoutRules.values.contains { $0.error != nil }
+  }
+
+  /// Whether the rules in force have to be prepared anew, for other interfaces than they were prepared for.
+  package var mustRenewPrograms: Bool { programsAreStale || !shapes.isSubset(of: programs.keys) }
+
+  /// A line for each interface that is without rules since the last call, and for each that has them again.
+  private func reportHooks() -> [String] {
+    var lines: [String] = []
+    for (index, entry) in withoutRules.sorted(by: { $0.key < $1.key }) where reported[index] != entry.reason {
+      lines.append("no rules on \(entry.name): \(entry.reason)")
+    }
+    for index in reported.keys.sorted() where withoutRules[index] == nil && hooks[index] != nil {
+      guard let interface = interfaces.first(where: { $0.index == index }) else { continue }
+      lines.append("the rules are in force on \(interface.name) now")
+    }
+    reported = withoutRules.mapValues(\.reason)
+    return lines
+  }
+
+  func refreshInterfaces() throws(HostError) {
+    let found = try system { () throws(SystemError) in try NetworkInterface.all(interfaceQueries) }
+    for (index, hook) in hooks where !hook.isAttached { hooks[index] = nil }
+    hasLostHooks = false
+    let own = found.filter { !isLink($0.index) }
+    var wanted: [(interface: NetworkInterface, shape: HookShape)] = []
+    var unreadable: [UInt32: InterfaceWithoutRules] = [:]
+    for interface in own where !isJudgedOnMaster(interface, among: own) {
+      switch InterfaceTraffic(of: interface) {
+      case .judged(let shape): wanted.append((interface, shape))
+      case .none: break
+      case .unreadable(let reason):
+        unreadable[interface.index] = InterfaceWithoutRules(interface.name, reason)
+      }
+    }
+    withoutRules = unreadable
+    let view = HostView(interfaces: own)
+    if found != interfaces {
+      try system { () throws(SystemError) in
+        try updateMaps(from: self.view, to: view, wanted.map(\.interface))
+        try updateReturning(own)
+      }
+    }
+    if engine.ruleSet.distinguishes(self.view, from: view) { programsAreStale = true }
+    interfaces = found
+    self.view = view
+
+    let indexes = Set(wanted.map(\.interface.index))
+    for index in hooks.keys where !indexes.contains(index) { hooks[index] = nil }
+    shapes = Set(wanted.map(\.shape))
+    if programs.isEmpty { try enforce(engine.ruleSet) }
+    for (interface, shape) in wanted where hooks[interface.index]?.shape != shape {
+      attach(to: interface, shape)
+    }
+    kept?.detachAll(besides: ports.links.union(indexes).union(upcallLink.indexes))
+  }
+
+  /// Attaches the programs in force, or where these do not know the interface yet, such as have all rules judged in user
+  /// space, where they are in force already.
+  private func attach(to interface: NetworkInterface, _ shape: HookShape) {
+    let index = interface.index
+    do throws(HostError) {
+      let current = programsAreStale ? nil : programs[shape]
+      let box = if let current { current } else { try upwardPrograms(shape) }
+      try system { () throws(SystemError) in
+        if let hook = hooks[index] {
+          try hook.replace(with: box.programs, shape)
+        } else {
+          hooks[index] = try InterfaceHook(index, shape, box.programs, kept: kept)
+        }
+      }
+    } catch {
+      // Gone again already.
+      guard error.code != ENODEV, error.code != ENOLINK else { return }
+      withoutRules[index] = InterfaceWithoutRules(interface.name, error)
+    }
+  }
+
+  private func upwardPrograms(_ shape: HookShape) throws(HostError) -> RuleProgramsBox {
+    if let box = upwardPrograms[shape] { return box }
+    let box = RuleProgramsBox(
+      try RulePrograms(
+        engine.ruleSet, host: view, shape: shape, secret: secret, upcallInterface: upcallLink.index,
+        passingPorts: [], judgesInUserSpace: true, maps: maps))
+    upwardPrograms[shape] = box
+    return box
   }
 
   private func isLink(_ index: UInt32) -> Bool {
     upcallLink.indexes.contains(index) || ports.links.contains(index)
   }
 
-  /// Follows what rtnetlink says: new interfaces get their hooks, and rules that speak of interfaces are translated
-  /// anew.
-  package func refreshInterfaces() throws(HostError) {
-    let found = try system { () throws(SystemError) in try NetworkInterface.all() }
-    guard found != interfaces else { return }
-    interfaces = found
-    let hooked = hookedInterfaces
-    let view = HostView(
-      interfaces: hooked.map { interface in
-        HostView.Interface(
-          index: interface.index, name: interface.name,
-          addresses4: interface.addresses4.map { IPv4Address(rawValue: $0) },
-          addresses6: interface.addresses6.map { IPv6Address(high: $0.high, low: $0.low) })
-      })
-    try system { () throws(SystemError) in try updateMaps(from: engine.view, to: view, hooked) }
-    let changed = view != engine.view
-    engine.replace(view)
-
-    let indexes = Set(hooked.map(\.index))
-    for index in hooks.keys where !indexes.contains(index) { hooks[index] = nil }
-    let needed = linkHeaderLengths
-    if !programs.isEmpty, !needed.isSubset(of: programs.keys) || changed && engine.ruleSet.mentionsInterfaces
-    {
-      try enforce(engine.ruleSet)
-    } else if programs.isEmpty {
-      for length in needed {
-        programs[length] = RuleProgramsBox(
-          try RulePrograms(
-            engine.ruleSet, host: engine.view, linkHeaderLength: length, secret: secret,
-            upcallInterface: upcallLink.index, passingPorts: engine.passingPorts, maps: maps))
-      }
-    }
-    for interface in hooked where hooks[interface.index] == nil {
-      guard let box = programs[interface.hasLinkHeader ? 14 : 0] else { continue }
-      do throws(SystemError) {
-        hooks[interface.index] = try InterfaceHook(interface, box.programs, kept: kept)
-      } catch {
-        // Gone again already.
-        if error.code != ENODEV { throw .system(error) }
-      }
-    }
-    kept?.detachAll(besides: ports.links.union(hooks.keys).union(upcallLink.indexes))
+  /// A member's packets are judged on its master, which is the interface of the IP traffic.
+  private func isJudgedOnMaster(_ interface: NetworkInterface, among all: [NetworkInterface]) -> Bool {
+    guard let master = all.first(where: { $0.index == interface.master }) else { return false }
+    return ["bridge", "bond", "team"].contains(master.kind)
   }
 
   private func updateMaps(
@@ -93,6 +158,55 @@ extension LinuxHost {
     let devices = Set(hooked.map(\.index))
     for index in knownDevices.subtracting(devices) { maps.interfaces.delete(index) }
     knownDevices = devices
+  }
+}
+
+extension LinuxHost {
+  private func updateReturning(_ interfaces: [NetworkInterface]) throws(SystemError) {
+    let returning = Set(interfaces.filter { $0.kind == "ifb" }.map(\.index))
+    for index in returning.subtracting(knownReturning) { try maps.returning.update(index, UInt8(1)) }
+    for index in knownReturning.subtracting(returning) { maps.returning.delete(index) }
+    knownReturning = returning
+  }
+}
+
+extension RuleSet {
+  /// Whether the interfaces that the rules' words stand for are others than before.
+  fileprivate func distinguishes(_ old: HostView, from new: HostView) -> Bool {
+    let changed = old.interfaces.filter { !new.has($0) } + new.interfaces.filter { !old.has($0) }
+    guard !changed.isEmpty else { return false }
+    return entries.contains { entry in
+      entry.rule.clauses.contains { clause in
+        clause.terms.contains { term in
+          switch term.test {
+          case .received(let match), .transmitted(let match), .via(let match):
+            changed.contains(where: match.matches)
+          default: false
+          }
+        }
+      }
+    }
+  }
+}
+
+extension HostView {
+  /// Whether an interface is there with all that a word for interfaces may ask for.
+  fileprivate func has(_ other: Interface) -> Bool {
+    interfaces.contains {
+      $0.index == other.index && $0.name == other.name && $0.addresses4 == other.addresses4
+    }
+  }
+}
+
+extension HostView {
+  fileprivate init(interfaces: [NetworkInterface]) {
+    self.init(
+      interfaces: interfaces.map { interface in
+        Interface(
+          index: interface.index, name: interface.name,
+          addresses4: interface.addresses4.map { IPv4Address(rawValue: $0) },
+          addresses6: interface.addresses6.map { IPv6Address(high: $0.high, low: $0.low) })
+      })
   }
 }
 

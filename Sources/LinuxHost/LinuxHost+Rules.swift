@@ -10,7 +10,7 @@ package struct RulePreparation: Sendable {
   package let passingPorts: Set<UInt16>
   fileprivate let before: RuleSet
   fileprivate let view: HostView
-  fileprivate let linkHeaderLengths: Set<Int>
+  fileprivate let shapes: Set<HookShape>
   fileprivate let secret: UInt64
   fileprivate let upcallInterface: UInt32
   fileprivate let maps: HookMaps
@@ -22,7 +22,7 @@ package struct RulePreparation: Sendable {
 package struct PreparedRules: Sendable {
   fileprivate let rules: RulesForHost
   fileprivate let passingPorts: Set<UInt16>
-  fileprivate let programs: [Int: RuleProgramsBox]
+  fileprivate let programs: [HookShape: RuleProgramsBox]
   /// Those of the host, or larger ones for more slots.
   fileprivate let counters: Map
   /// Of ``KeptState``.
@@ -61,7 +61,7 @@ extension LinuxHost {
   ) -> RulePreparation {
     RulePreparation(
       ruleSet: ruleSet, passingPorts: passingPorts ?? engine.passingPorts, before: engine.ruleSet,
-      view: engine.view, linkHeaderLengths: linkHeaderLengths, secret: secret,
+      view: view, shapes: shapes, secret: secret,
       upcallInterface: upcallLink.index, maps: maps, kept: keptState)
   }
 
@@ -70,7 +70,7 @@ extension LinuxHost {
   /// - Returns: False if the interfaces have changed meanwhile: the rules are then to be prepared anew.
   package func commit(_ prepared: PreparedRules) throws(HostError) -> Bool {
     let ruleSet = prepared.rules.ruleSet
-    guard prepared.rules.view == engine.view, linkHeaderLengths.isSubset(of: prepared.programs.keys) else {
+    guard prepared.rules.view == view, shapes.isSubset(of: prepared.programs.keys) else {
       return false
     }
     // First what can fail.
@@ -81,20 +81,22 @@ extension LinuxHost {
     moveCounters(to: prepared.counters)
     for slot in prepared.changedSlots { clearCounter(slot: slot) }
     for (index, hook) in hooks {
-      guard let box = prepared.programs[hook.hasLinkHeader ? 14 : 0] else { continue }
+      guard let box = prepared.programs[hook.shape] else { continue }
       // A device that goes away takes its hooks along: that is not a failure to enforce.
-      do throws(SystemError) { try hook.replace(with: box.programs) } catch { hooks[index] = nil }
+      do throws(SystemError) {
+        try hook.replace(with: box.programs, hook.shape)
+      } catch {
+        hooks[index] = nil
+        hasLostHooks = true
+      }
     }
     programs = prepared.programs
+    programsAreStale = false
     engine.replace(prepared.rules)
     engine.passingPorts = prepared.passingPorts
     if hasMoreCounters { keepCounters() }
     if !diverts, let loopback { settings.restore(loopback.name) }
     return true
-  }
-
-  var linkHeaderLengths: Set<Int> {
-    Set(hookedInterfaces.map { $0.hasLinkHeader ? 14 : 0 })
   }
 
   private var loopback: NetworkInterface? { interfaces.first(where: \.isLoopback) }
@@ -125,11 +127,11 @@ extension RulePreparation {
         try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: max(needed, capacity * 2))
       }
     }
-    var programs: [Int: RuleProgramsBox] = [:]
-    for length in linkHeaderLengths {
-      programs[length] = RuleProgramsBox(
+    var programs: [HookShape: RuleProgramsBox] = [:]
+    for shape in shapes {
+      programs[shape] = RuleProgramsBox(
         try RulePrograms(
-          ruleSet, host: view, linkHeaderLength: length, secret: secret, upcallInterface: upcallInterface,
+          ruleSet, host: view, shape: shape, secret: secret, upcallInterface: upcallInterface,
           passingPorts: passingPorts, maps: maps))
     }
     let old = Dictionary(before.entries.map { ($0.slot, $0.rule) }) { first, _ in first }

@@ -18,6 +18,9 @@ extension LinuxHost {
     }
     statistics.unbound = unboundPorts.map { UnboundPort(port: $0, policy: policy(ofPort: $0)) }
     statistics.totals = totals
+    statistics.unruled = withoutRules.sorted { $0.key < $1.key }.map {
+      UnruledInterface(name: $0.value.name, reason: $0.value.reason)
+    }
     statistics.written = hookCounts.written(by: 1..<ports.slotCount)
     return statistics
   }

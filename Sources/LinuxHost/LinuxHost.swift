@@ -26,11 +26,29 @@ package final class LinuxHost {
   var hookCounts: HookCounts
 
   package internal(set) var interfaces: [NetworkInterface] = []
+  /// What the rules know of them. The engine learns it when it has something to judge (``prepareEngine()``): with many rules
+  /// that takes longer than a new interface may be without hooks.
+  var view = HostView()
   var hooks: [UInt32: InterfaceHook] = [:]
+  /// Where rules should be in force and are not, by index.
+  var withoutRules: [UInt32: InterfaceWithoutRules] = [:]
+  /// What has been logged of these.
+  var reported: [UInt32: String] = [:]
+  /// Why the interfaces could not be followed.
+  var interfaceFailure: String?
+  /// Whether hooks went while rules were put in force.
+  var hasLostHooks = false
+  /// Whether ``programs`` were made for interfaces that have changed meanwhile.
+  var programsAreStale = false
+  let interfaceQueries: NetlinkSocket
   var knownDevices: Set<UInt32> = []
+  var knownReturning: Set<UInt32> = []
   var knownBroadcasts: [UInt32: UInt32] = [:]
-  /// By length of the link-layer header.
-  var programs: [Int: RuleProgramsBox] = [:]
+  /// What the hooks of the present interfaces have to be like.
+  var shapes: Set<HookShape> = []
+  var programs: [HookShape: RuleProgramsBox] = [:]
+  /// Programs that have all rules judged in user space, for interfaces that ``programs`` are not made for yet.
+  var upwardPrograms: [HookShape: RuleProgramsBox] = [:]
 
   /// - Parameters:
   ///   - ruleSet: In force as soon as this returns.
@@ -69,6 +87,8 @@ package final class LinuxHost {
     }
     let socket = try system { () throws(SystemError) in try Self.daemonSocket(on: link, maps) }
     let hookCounts = try system { () throws(SystemError) in try HookCounts(maps) }
+    let interfaceQueries = try system { () throws(SystemError) in try NetlinkSocket(protocolNumber: 0) }
+    self.interfaceQueries = interfaceQueries
     self.settings = settings
     self.maps = maps
     self.hookCounts = hookCounts
@@ -91,8 +111,9 @@ package final class LinuxHost {
       try system { () throws(SystemError) in try keep(state.text) }
     }
     try refreshInterfaces()
+    if let error = withoutRules.values.lazy.compactMap(\.error).first { throw error }
     try system { () throws(SystemError) in try finishTakingOver() }
-    try enforce(ruleSet, passingPorts: passingPorts)
+    if earlier != nil { try enforce(ruleSet, passingPorts: passingPorts) }
     kept?.begin()
   }
 

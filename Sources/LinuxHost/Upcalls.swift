@@ -8,7 +8,7 @@ import Packets
 extension LinuxHost {
   /// Judges what has come, at most so many packets that the other work does not wait for long.
   package func handleUpcalls() {
-    turnClock()
+    prepareEngine()
     for _ in 0..<256 {
       guard let (count, note) = PacketSocket.receive(upcallSocket, into: &upcallFrame) else { return }
       guard count <= upcallFrame.count else { continue }
@@ -18,7 +18,7 @@ extension LinuxHost {
 
   /// Ends the wait of fragments whose others have not come.
   package func expireFragments() {
-    turnClock()
+    prepareEngine()
     var sink = LinkSink(host: self)
     engine.expireFragments(to: &sink)
   }
@@ -29,7 +29,8 @@ extension LinuxHost {
     return engine.fragments.nextExpiry.map { $0 > now ? $0 - now : 0 }
   }
 
-  private func turnClock() {
+  private func prepareEngine() {
+    if engine.view != view { engine.replace(view) }
     engine.ruleCounters.now = KernelClock.realTime.now
     engine.now = KernelClock.monotonicCoarse.now
   }

@@ -22,6 +22,8 @@ package struct HookMaps: Sendable {
   package let broadcast4: Map
   /// By interface index: ``HookInterface``.
   package let interfaces: Map
+  /// The interfaces (4 bytes, their index) that give back to others what these send.
+  package let returning: Map
   /// By socket cookie: ``HookSocket``, of the sockets that divertd made.
   package let sockets: Map
   /// By slot: a 64-bit count for each `SocketCount`. Programs map it to learn why a packet was refused.
@@ -49,6 +51,7 @@ package struct HookMaps: Sendable {
     let interfaces = try Map(
       "divert_devices", .hash, keySize: 4, valueSize: MemoryLayout<HookInterface>.size,
       capacity: interfaceCapacity)
+    let returning = try Map("divert_returns", .hash, keySize: 4, valueSize: 1, capacity: interfaceCapacity)
     let sockets = try Map.kept(
       "divert_sockets", in: pins, .hash, keySize: 8, valueSize: MemoryLayout<HookSocket>.size,
       capacity: Self.socketCapacity)
@@ -63,6 +66,7 @@ package struct HookMaps: Sendable {
     self.local6 = local6
     self.broadcast4 = broadcast4
     self.interfaces = interfaces
+    self.returning = returning
     self.sockets = sockets
     self.socketCounts = socketCounts
   }
@@ -182,6 +186,8 @@ package struct HookEnvironment: Sendable {
   /// Whether fragments go up where they may have to be judged with the rest of their datagram; if not, each is judged
   /// as it is.
   package var waitsForFragments = true
+  /// Whether divertd judges all packets, from the first rule on: for interfaces that no program is made for yet.
+  package var judgesInUserSpace = false
   /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.
   package var passingPorts: Set<UInt16> = []
   /// Rules beyond this many instructions are judged in user space. The verifier gives up after a million looks; on Linux

@@ -39,9 +39,13 @@ package struct RuleHook: ~Copyable {
     hook.assembler.jump(to: rules)
     hook.endings(maps)
     hook.assembler.place(rules)
-    hook.findLocalAddresses(ruleSet, maps)
-    hook.fragmentGates(ruleSet, maps)
-    hook.rules(ruleSet, maps)
+    if environment.judgesInUserSpace {
+      hook.goUpFromTheBeginning()
+    } else {
+      hook.findLocalAddresses(ruleSet, maps)
+      hook.fragmentGates(ruleSet, maps)
+      hook.rules(ruleSet, maps)
+    }
     hook.counting(maps)
     return try hook.assembler.finish()
   }
@@ -89,7 +93,8 @@ package struct RuleHook: ~Copyable {
     assembler.store(.word, value: 0, to: .r7, Variable.isDiverted)
 
     let fresh = assembler.makeLabel()
-    assembler.requireSecret(environment.secret, otherwise: fresh)
+    let unmarked = assembler.makeLabel()
+    assembler.requireSecret(environment.secret, otherwise: unmarked)
     assembler.load(.word, .r8, from: .r6, Context.word(2))
     if isOutgoing {
       assembler.jump(if: .r8, .anyBitSet, Mark.loopbackIncoming, to: letGo)
@@ -108,7 +113,21 @@ package struct RuleHook: ~Copyable {
     assembler.calculate(.shiftRight, .r8, Mark.passesShift)
     assembler.calculate(.and, .r8, 0xff)
     assembler.store(.word, .r8, to: .r7, Variable.passes)
+    assembler.jump(to: fresh)
+    assembler.place(unmarked)
+    if isOutgoing { letGoWhatReturns(maps) }
     assembler.place(fresh)
+  }
+
+  /// What tc(8) has redirected from this interface to an ifb is sent here once more when the ifb has done with it, as if
+  /// the ifb had received it (drivers/net/ifb.c); it was judged before.
+  private mutating func letGoWhatReturns(_ maps: borrowing HookMaps) {
+    let made = assembler.makeLabel()
+    assembler.load(.word, .r1, from: .r7, Variable.receiveInterface)
+    assembler.jump(if: .r1, .equal, 0, to: made)
+    assembler.lookUp(maps.returning, key: Variable.receiveInterface)
+    assembler.jump64(if: .r0, .notEqual, 0, to: letGo)
+    assembler.place(made)
   }
 
   private mutating func findVariables(_ maps: borrowing HookMaps) {

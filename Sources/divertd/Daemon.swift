@@ -98,13 +98,15 @@ struct Daemon: ~Copyable {
     // A program that has hung up may have left its port; of one that has handed on its socket nothing tells.
     if haveEnded || wereOverdue || ContinuousClock.now >= lastLook + .seconds(1) {
       host.releaseDeadSockets()
+      if host.mustFollowAgain { followInterfaces() }
       lastLook = .now
     }
   }
 
-  /// While there are sockets, their end is looked for once a second: nothing tells of it.
+  /// While there are sockets, their end is looked for once a second, since no event reports it; so is an interface whose
+  /// hooks could not be attached.
   private func timeout(until deadline: ContinuousClock.Instant?) -> CInt {
-    let usual = min(host.hasSockets ? 1000 : CInt.max, fragmentTimeout)
+    let usual = min(host.hasSockets || host.mustFollowAgain ? 1000 : CInt.max, fragmentTimeout)
     guard let next = [deadline, server.deadline].compactMap({ $0 }).min() else {
       return usual == .max ? -1 : usual
     }
@@ -132,11 +134,8 @@ struct Daemon: ~Copyable {
 
   private func followInterfaces() {
     interfaceChanges.drain()
-    do {
-      try host.refreshInterfaces()
-    } catch {
-      complain("follow the interfaces: \(error)")
-    }
+    for line in host.followInterfaces() { complain(line) }
+    if host.mustRenewPrograms { ruleChanges.renew() }
   }
 }
 

@@ -13,6 +13,13 @@ final class RuleChanges: Sendable {
   private let errands: Errands
   private let answers = Mutex<[(client: ControlClient.Identifier, ControlMessage)]>([])
   private let wakeUp: WakeUp
+  private let renewal = Mutex(Renewal())
+
+  private struct Renewal {
+    var isWaiting = false
+    /// Why the last one failed.
+    var failure: String?
+  }
 
   init(wakeUp: WakeUp) {
     self.wakeUp = wakeUp
@@ -83,6 +90,29 @@ final class RuleChanges: Sendable {
       } catch {
         complain("\(error); the rules in force stay as they were")
       }
+    }
+  }
+
+  /// Prepares the rules in force anew, for the interfaces that there are now. A failure is logged once.
+  func renew() {
+    let isFirst = renewal.withLock { renewal in
+      defer { renewal.isWaiting = true }
+      return !renewal.isWaiting
+    }
+    guard isFirst else { return }
+    worker.perform { [self] in
+      renewal.withLock { $0.isWaiting = false }
+      var failure: String?
+      do throws(HostError) {
+        _ = try enforce(currentRules().0)
+      } catch {
+        failure = "put the rules in force on other interfaces: \(error)"
+      }
+      let isNew = renewal.withLock { renewal in
+        defer { renewal.failure = failure }
+        return failure != renewal.failure
+      }
+      if isNew, let failure { complain(failure) }
     }
   }
 

@@ -41,6 +41,23 @@ struct StatReportTests {
     StatReport(statistics, port: port, owners: Self.owners, time: time)
   }
 
+  @Test func `interfaces without rules come last, and only where all is told`() {
+    var statistics = statistics
+    statistics.unruled = [
+      UnruledInterface(name: "late0", reason: "attach a hook to interface 9 egress: Too many open files"),
+      UnruledInterface(name: "ib0", reason: "hooks do not know the link layer of hardware type 32"),
+    ]
+    #expect(
+      report(statistics).text.hasSuffix(
+        """
+        interfaces without rules:
+          late0: attach a hook to interface 9 egress: Too many open files
+          ib0: hooks do not know the link layer of hardware type 32
+
+        """))
+    #expect(!report(statistics, port: 2000).text.contains("without rules"))
+  }
+
   @Test func `ports in order, then the totals`() {
     #expect(
       report(statistics).text == """

@@ -1,0 +1,48 @@
+import Kernel
+
+/// What hooks have to be like on an interface.
+struct HookShape: Hashable {
+  /// Of the header in front of IP's on what is sent there: 14 for Ethernet, 0 where there is none.
+  var linkHeaderLength: Int
+}
+
+/// What IP traffic of its own an interface carries: that is what its hooks judge.
+enum InterfaceTraffic: Equatable {
+  case judged(HookShape)
+  /// None: what passes it is judged on the interface that IP received it from or sends it to.
+  case none
+  /// There may be some, but hooks cannot find its IP header.
+  case unreadable(reason: String)
+
+  init(of interface: NetworkInterface) {
+    switch interface.kind {
+    // An ifb takes only what tc(8) redirects to it, and gives it back to the device that it came from
+    // (drivers/net/ifb.c); nlmon and vsockmon show copies of messages that are no packets.
+    case "ifb", "nlmon", "vsockmon": self = .none
+    default: self = Self.byHardware(interface)
+    }
+  }
+
+  /// Where the kernel has the IP header behind a device's own, in what it receives and sends.
+  private static func byHardware(_ interface: NetworkInterface) -> InterfaceTraffic {
+    switch interface.hardwareType {
+    case 1, 772:  // ARPHRD_ETHER, ARPHRD_LOOPBACK
+      return .judged(HookShape(linkHeaderLength: 14))
+    case 512, 256...259, 519, 768, 769, 776, 65534:
+      // ARPHRD_PPP, ARPHRD_SLIP…CSLIP6, ARPHRD_RAWIP, ARPHRD_TUNNEL, ARPHRD_TUNNEL6, ARPHRD_SIT, ARPHRD_NONE
+      return .judged(HookShape(linkHeaderLength: 0))
+    case 778, 823:  // ARPHRD_IPGRE, ARPHRD_IP6GRE
+      guard interface.detail.isPointToPoint else {
+        return .unreadable(
+          reason: "its packets carry the outer header of the tunnel; give it a remote address")
+      }
+      return .judged(HookShape(linkHeaderLength: 0))
+    case 280, 290, 801...805, 820, 821, 824, 826:
+      // CAN, MCTP, IEEE 802.11 frames as they are, 802.15.4, Phonet, netlink, vsock: no IP.
+      return .none
+    default:
+      return .unreadable(
+        reason: "hooks do not know the link layer of hardware type \(interface.hardwareType)")
+    }
+  }
+}
