@@ -48,6 +48,15 @@ func run(_ arguments: [String]) throws(RuleError) -> CommandResult {
     call.use(text: preprocessor.isEmpty ? try TextFile.read(path) : try text(of: path, through: preprocessor))
   }
   call.resolveHosts(lookUp: address(ofHost:versions:))
+  var result = perform(call)
+  if result.status != 0, isatty(STDERR_FILENO) != 0, let pointer = call.pointer(to: result.errors) {
+    result.errors += pointer
+  }
+  return result
+}
+
+func perform(_ call: IpfwInvocation) -> CommandResult {
+  var call = call
   if call.flags.isTest || call.flags.asksForHelp || call.flags.asksForVersion {
     var nowhere = DetachedRules(RuleSet(default: .allow))
     return call.execute(on: &nowhere)

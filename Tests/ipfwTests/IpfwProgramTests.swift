@@ -176,6 +176,41 @@ struct IpfwProgramTests {
     #expect(end.status == 69)
   }
 
+  static let pointers: [(words: String, marks: String)] = [
+    ("add 100 allow tcp from any tp me", "                           ^^"),
+    ("add 100 allow tcp from any", "                           ^"),
+    ("add allow ip from any to any { in or }", "                                     ^"),
+    ("add alow in", "    ^^^^"),
+    ("add allow ip from { me or not not any } to any", "                              ^^^"),
+    ("add set 32 allow in", "        ^^"), ("add 7 divert 0 in", "             ^"),
+    ("add allow {frob or tcp } from any to any", "          ^^^^^"),
+    ("add allow in // \(String(repeating: "x", count: 84))", ""),
+  ]
+
+  @Test(arguments: pointers) func `at a terminal the wrong word is marked`(words: String, marks: String)
+    throws
+  {
+    let program = try TerminalProcess(
+      Programs.path("ipfw"), ["ipfw", "-n"] + words.split(separator: " ").map(String.init))
+    let lines = program.end().printed.split(separator: "\n").map(String.init)
+    #expect(lines.count == 3 && lines.first?.hasPrefix("ipfw: ") == true)
+    if marks.isEmpty { return #expect(lines.allSatisfy { $0.count < 80 }) }
+    #expect(lines.dropFirst() == ["  \(words)", "  \(marks)"])
+  }
+
+  @Test func `the wrong line of a file is shown at a terminal`() throws {
+    let directory = try ScratchDirectory(named: "ipfw-test")
+    let path = directory.path + "/rules"
+    try "add 10 allow in\n\n# more\nadd 20 deny  udp form any to any # text\n".write(
+      toFile: path, atomically: false, encoding: .utf8)
+    let program = try TerminalProcess(Programs.path("ipfw"), ["ipfw", "-n", "-q", path])
+    let end = program.end()
+    #expect(
+      end.printed
+        == "Line 4: missing ``from''\n  add 20 deny udp form any to any\n                  ^^^^\n")
+    #expect(end.status == 64)
+  }
+
   struct Row: Sendable, CustomTestStringConvertible {
     let line: String, out: String, err: String, status: Int32, location: SourceLocation
     init(

@@ -19,7 +19,7 @@ package struct RuleError: Error, Equatable, CustomStringConvertible {
   }
 
   /// What a word of a file that is no text would do to a terminal, it does not.
-  private static func printable(_ text: String) -> String {
+  static func printable(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isControl) else { return text }
     return String(String.UnicodeScalarView(text.unicodeScalars.map { isControl($0) ? "\u{fffd}" : $0 }))
   }

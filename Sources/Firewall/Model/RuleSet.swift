@@ -93,7 +93,9 @@ extension RuleSet {
 
   /// Whether another image is needed where interfaces change.
   package var mentionsInterfaces: Bool {
-    entries.contains { $0.rule.clauses.contains { $0.terms.contains(where: \.test.asksInterface) } }
+    entries.contains {
+      $0.rule.clauses.contains { $0.terms.contains(where: \.test.option.dependsOnInterfaces) }
+    }
   }
 }
 
@@ -103,16 +105,5 @@ extension Rule {
     number == other.number && action == other.action && clauses == other.clauses
       && probability == other.probability && logAmount == other.logAmount && hasFromTo == other.hasFromTo
       && comment == other.comment
-  }
-}
-
-extension Test {
-  fileprivate var asksInterface: Bool {
-    switch self {
-    case .received, .transmitted, .via: true
-    case .version, .protocolNumber, .source, .destination, .sourcePort, .destinationPort, .direction,
-      .icmpTypes, .tcpFlags, .established, .fragment, .diverted:
-      false
-    }
   }
 }
