@@ -234,6 +234,8 @@ package enum Helper: Int32, Sendable {
   case randomNumber = 7
   case storeBytes = 9
   case cloneRedirect = 13
+  case vlanPush = 18
+  case vlanPop = 19
   case redirect = 23
   case loadBytes = 26
   case checksumDifference = 28

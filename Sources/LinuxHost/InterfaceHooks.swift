@@ -18,6 +18,7 @@ struct RulePrograms: ~Copyable {
       direction: .incoming, linkHeaderLength: shape.linkHeaderLength, secret: secret,
       upcallInterface: upcallInterface)
     environment.passingPorts = passingPorts
+    environment.isMember = shape.isMember
     environment.judgesInUserSpace = judgesInUserSpace
     var environments = [environment]
     environment.direction = .outgoing

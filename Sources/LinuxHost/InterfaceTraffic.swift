@@ -1,9 +1,41 @@
 import Kernel
+import RuleCompiler
 
 /// What hooks have to be like on an interface.
 struct HookShape: Hashable {
   /// Of the header in front of IP's on what is sent there: 14 for Ethernet, 0 where there is none.
   var linkHeaderLength: Int
+  /// What a bridge, bond or team gets of a member is judged there.
+  var isMember = false
+}
+
+extension NetworkInterface {
+  /// Of a member: the link-local groups, a bit each, whose packets IP gets on the member; nil for what is none.
+  func ownGroups(among all: [NetworkInterface]) -> UInt16? {
+    guard let master = all.first(where: { $0.index == self.master }) else { return nil }
+    switch master.kind {
+    // A port of a bond or team that is not in use gives such packets to IP (`bond_handle_frame`, `team_handle_frame`).
+    case "bond", "team": return .max
+    case "bridge":
+      // br_handle_frame: 0 stays where the bridge speaks the spanning tree protocol, 1 is dropped, the others stay
+      // unless they are to be forwarded. A bridge of 802.1ad forwards these in any case (BR_GROUPFWD_8021AD).
+      let required: UInt16 = master.detail.bridgeVLANProtocol == 0x88a8 ? 0xb801 : 0
+      let forwarded = required | master.detail.forwardedGroups | detail.memberForwardedGroups
+      return ~(forwarded | 2 | (master.detail.spanningTree ? 0 : 1))
+    default: return nil
+    }
+  }
+
+  /// Flags for ``HookInterface``, of the VLAN devices with identifier 0 that lie on this one.
+  func vlanFlags(among all: [NetworkInterface]) -> UInt16 {
+    all.reduce(0) { flags, other in
+      guard other.kind == "vlan", other.parent == index, other.detail.vlanIdentifier == 0 else {
+        return flags
+      }
+      return flags
+        | (other.detail.vlanProtocol == 0x88a8 ? HookInterface.hasServiceVLAN0 : HookInterface.hasVLAN0)
+    }
+  }
 }
 
 /// What IP traffic of its own an interface carries: that is what its hooks judge.

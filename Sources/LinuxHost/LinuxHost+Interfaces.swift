@@ -56,9 +56,11 @@ extension LinuxHost {
     let own = found.filter { !isLink($0.index) }
     var wanted: [(interface: NetworkInterface, shape: HookShape)] = []
     var unreadable: [UInt32: InterfaceWithoutRules] = [:]
-    for interface in own where !isJudgedOnMaster(interface, among: own) {
+    for interface in own {
       switch InterfaceTraffic(of: interface) {
-      case .judged(let shape): wanted.append((interface, shape))
+      case .judged(var shape):
+        shape.isMember = interface.ownGroups(among: own) != nil
+        wanted.append((interface, shape))
       case .none: break
       case .unreadable(let reason):
         unreadable[interface.index] = InterfaceWithoutRules(interface.name, reason)
@@ -121,12 +123,6 @@ extension LinuxHost {
     upcallLink.indexes.contains(index) || ports.links.contains(index)
   }
 
-  /// A member's packets are judged on its master, which is the interface of the IP traffic.
-  private func isJudgedOnMaster(_ interface: NetworkInterface, among all: [NetworkInterface]) -> Bool {
-    guard let master = all.first(where: { $0.index == interface.master }) else { return false }
-    return ["bridge", "bond", "team"].contains(master.kind)
-  }
-
   private func updateMaps(
     from old: HostView, to new: HostView, _ hooked: [NetworkInterface]
   ) throws(SystemError) {
@@ -150,9 +146,11 @@ extension LinuxHost {
 
     for interface in hooked {
       let address = interface.linkAddress
-      let device = HookInterface(
+      var device = HookInterface(
         address: (address[0], address[1], address[2], address[3], address[4], address[5]),
         mtu: interface.mtu, isLoopback: interface.isLoopback)
+      device.flags |= interface.vlanFlags(among: hooked)
+      device.groups = interface.ownGroups(among: hooked) ?? 0
       try maps.interfaces.update(interface.index, device)
     }
     let devices = Set(hooked.map(\.index))

@@ -98,13 +98,19 @@ package enum HookEvent: UInt32, CaseIterable, Sendable {
   case unreadable
 }
 
-/// What a hook has to know about an interface, 12 bytes.
+/// What a hook has to know about an interface, 16 bytes.
 package struct HookInterface: BitwiseCopyable, Sendable {
   package var address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8)
   package var flags: UInt16
   package var mtu: UInt32
+  /// Of a member: the link-local groups (01:80:c2:00:00:0x), a bit each, that IP gets on it and not on its master.
+  package var groups: UInt16 = 0
+  private var unused: UInt16 = 0
 
   package static let loopback: UInt16 = 1
+  /// A VLAN device with identifier 0 lies on it, of 802.1Q or of 802.1ad.
+  package static let hasVLAN0: UInt16 = 2
+  package static let hasServiceVLAN0: UInt16 = 4
 
   package init(address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), mtu: UInt32, isLoopback: Bool) {
     self.address = address
@@ -116,6 +122,7 @@ package struct HookInterface: BitwiseCopyable, Sendable {
     static let address = 0
     static let flags = 6
     static let mtu = 8
+    static let groups = 12
   }
 }
 
@@ -186,6 +193,8 @@ package struct HookEnvironment: Sendable {
   /// Whether fragments go up where they may have to be judged with the rest of their datagram; if not, each is judged
   /// as it is.
   package var waitsForFragments = true
+  /// Whether the interface is a member of a bridge, bond or team.
+  package var isMember = false
   /// Whether divertd judges all packets, from the first rule on: for interfaces that no program is made for yet.
   package var judgesInUserSpace = false
   /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.

@@ -9,6 +9,8 @@ enum Context {
   static let mark = 8
   static let networkProtocol = 16
   static let vlanPresent = 20
+  static let vlanTag = 24
+  static let vlanProtocol = 28
   static let priority = 32
   static let ingressInterface = 36
   static let interface = 40
@@ -97,7 +99,10 @@ enum Variable {
   static let sourceIsLocal = 244
   static let destinationIsLocal = 248
 
-  static let size = 256
+  /// Of an outgoing packet, the priority tag that it is sent with: type and control information as in the frame; 0: none.
+  static let priorityTag = 256
+
+  static let size = 264
 }
 
 /// ``Variable/transportKind``.

@@ -6,6 +6,7 @@ extension RuleHook {
   mutating func endings(_ maps: borrowing HookMaps) {
     assembler.place(accept)
     countRule(maps)
+    putPriorityTagBack()
     assembler.place(letGo)
     assembler.answer(Answer.next)
 

@@ -69,10 +69,11 @@ package struct RuleHook: ~Copyable {
   /// Leaves alone what is not this interface's IP traffic, and takes the mark of a reinjected packet.
   private mutating func entry(_ maps: borrowing HookMaps) {
     assembler.move(.r6, .r1)
-    // A tag on the parent device belongs to the VLAN device's traffic, which is judged there.
-    assembler.load(.word, .r1, from: .r6, Context.vlanPresent)
-    assembler.jump(if: .r1, .notEqual, 0, to: letGo)
-    if !isOutgoing {
+    if isOutgoing {
+      // Only a VLAN device tags like this what IP sends, and that is judged there.
+      assembler.load(.word, .r1, from: .r6, Context.vlanPresent)
+      assembler.jump(if: .r1, .notEqual, 0, to: letGo)
+    } else {
       // 3 is for another host (promiscuous mode); 5 a copy of an own multicast, which has no link header.
       assembler.load(.word, .r1, from: .r6, Context.packetType)
       assembler.jump(if: .r1, .greater, PacketType.multicast, to: letGo)
@@ -91,6 +92,7 @@ package struct RuleHook: ~Copyable {
     assembler.store(.word, value: 0, to: .r7, Variable.restart)
     assembler.store(.word, value: 0, to: .r7, Variable.reinjected)
     assembler.store(.word, value: 0, to: .r7, Variable.isDiverted)
+    if isOutgoing { assembler.store(.word, value: 0, to: .r7, Variable.priorityTag) }
 
     let fresh = assembler.makeLabel()
     let unmarked = assembler.makeLabel()
@@ -116,6 +118,8 @@ package struct RuleHook: ~Copyable {
     assembler.jump(to: fresh)
     assembler.place(unmarked)
     if isOutgoing { letGoWhatReturns(maps) }
+    if environment.isMember { letGoWhatIsTheMasters(maps) }
+    if isOutgoing { takePriorityTagOff() } else { takePriorityTagsOff(maps) }
     assembler.place(fresh)
   }
 
