@@ -19,6 +19,7 @@ struct RulePrograms: ~Copyable {
       upcallInterface: upcallInterface)
     environment.passingPorts = passingPorts
     environment.isMember = shape.isMember
+    environment.hasChildren = shape.hasChildren
     environment.judgesInUserSpace = judgesInUserSpace
     var environments = [environment]
     environment.direction = .outgoing

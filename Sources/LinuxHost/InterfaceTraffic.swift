@@ -7,9 +7,15 @@ struct HookShape: Hashable {
   var linkHeaderLength: Int
   /// What a bridge, bond or team gets of a member is judged there.
   var isMember = false
+  /// What interfaces that lie on it send by it is judged there.
+  var hasChildren = false
 }
 
 extension NetworkInterface {
+  /// Whether it sends by its parent, with a link-layer address of its own: a macvlan, but one that takes all of its
+  /// parent's frames has the parent's address, too.
+  var isChild: Bool { ["macvlan", "macvtap"].contains(kind) && parent != 0 && !detail.isPassthru }
+
   /// Of a member: the link-local groups, a bit each, whose packets IP gets on the member; nil for what is none.
   func ownGroups(among all: [NetworkInterface]) -> UInt16? {
     guard let master = all.first(where: { $0.index == self.master }) else { return nil }

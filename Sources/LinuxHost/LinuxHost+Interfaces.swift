@@ -59,6 +59,7 @@ extension LinuxHost {
     for interface in own {
       switch InterfaceTraffic(of: interface) {
       case .judged(var shape):
+        shape.hasChildren = own.contains { $0.isChild && $0.parent == interface.index }
         shape.isMember = interface.ownGroups(among: own) != nil
         wanted.append((interface, shape))
       case .none: break
@@ -71,7 +72,7 @@ extension LinuxHost {
     if found != interfaces {
       try system { () throws(SystemError) in
         try updateMaps(from: self.view, to: view, wanted.map(\.interface))
-        try updateReturning(own)
+        try updatePassages(own)
       }
     }
     if engine.ruleSet.distinguishes(self.view, from: view) { programsAreStale = true }
@@ -160,11 +161,21 @@ extension LinuxHost {
 }
 
 extension LinuxHost {
-  private func updateReturning(_ interfaces: [NetworkInterface]) throws(SystemError) {
+  private func updatePassages(_ interfaces: [NetworkInterface]) throws(SystemError) {
     let returning = Set(interfaces.filter { $0.kind == "ifb" }.map(\.index))
     for index in returning.subtracting(knownReturning) { try maps.returning.update(index, UInt8(1)) }
     for index in knownReturning.subtracting(returning) { maps.returning.delete(index) }
     knownReturning = returning
+
+    let children = Set(
+      interfaces.filter(\.isChild).map {
+        $0.linkAddress.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+      })
+    for address in children.subtracting(knownChildren) {
+      try maps.children.update(address.littleEndian, UInt8(1))
+    }
+    for address in knownChildren.subtracting(children) { maps.children.delete(address.littleEndian) }
+    knownChildren = children
   }
 }
 

@@ -43,6 +43,7 @@ package final class LinuxHost {
   let interfaceQueries: NetlinkSocket
   var knownDevices: Set<UInt32> = []
   var knownReturning: Set<UInt32> = []
+  var knownChildren: Set<UInt64> = []
   var knownBroadcasts: [UInt32: UInt32] = [:]
   /// What the hooks of the present interfaces have to be like.
   var shapes: Set<HookShape> = []

@@ -24,6 +24,8 @@ package struct HookMaps: Sendable {
   package let interfaces: Map
   /// The interfaces (4 bytes, their index) that give back to others what these send.
   package let returning: Map
+  /// The link-layer addresses (6 bytes, then 2 of zero) of the interfaces that send by a parent's.
+  package let children: Map
   /// By socket cookie: ``HookSocket``, of the sockets that divertd made.
   package let sockets: Map
   /// By slot: a 64-bit count for each `SocketCount`. Programs map it to learn why a packet was refused.
@@ -52,6 +54,7 @@ package struct HookMaps: Sendable {
       "divert_devices", .hash, keySize: 4, valueSize: MemoryLayout<HookInterface>.size,
       capacity: interfaceCapacity)
     let returning = try Map("divert_returns", .hash, keySize: 4, valueSize: 1, capacity: interfaceCapacity)
+    let children = try Map("divert_children", .hash, keySize: 8, valueSize: 1, capacity: interfaceCapacity)
     let sockets = try Map.kept(
       "divert_sockets", in: pins, .hash, keySize: 8, valueSize: MemoryLayout<HookSocket>.size,
       capacity: Self.socketCapacity)
@@ -67,6 +70,7 @@ package struct HookMaps: Sendable {
     self.broadcast4 = broadcast4
     self.interfaces = interfaces
     self.returning = returning
+    self.children = children
     self.sockets = sockets
     self.socketCounts = socketCounts
   }
@@ -195,6 +199,8 @@ package struct HookEnvironment: Sendable {
   package var waitsForFragments = true
   /// Whether the interface is a member of a bridge, bond or team.
   package var isMember = false
+  /// Whether macvlan devices of this host send by the interface.
+  package var hasChildren = false
   /// Whether divertd judges all packets, from the first rule on: for interfaces that no program is made for yet.
   package var judgesInUserSpace = false
   /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.

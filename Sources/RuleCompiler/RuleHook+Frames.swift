@@ -102,4 +102,16 @@ extension RuleHook {
     assembler.calculate(.and, .r1, 1)
     assembler.jump(if: .r1, .equal, 0, to: letGo)
   }
+
+  /// What a macvlan device of this host sends leaves by its parent, with the child's source address; it was judged on the
+  /// child.
+  mutating func letGoWhatChildrenSend(_ maps: borrowing HookMaps) {
+    let own = assembler.makeLabel()
+    assembler.loadBytes(at: 6, count: 6, to: Variable.linkHeader)
+    assembler.jump(if: .r0, .notEqual, 0, to: own)
+    assembler.store(.halfword, value: 0, to: .r7, Variable.linkHeader + 6)
+    assembler.lookUp(maps.children, key: Variable.linkHeader)
+    assembler.jump64(if: .r0, .notEqual, 0, to: letGo)
+    assembler.place(own)
+  }
 }

@@ -119,6 +119,7 @@ package struct RuleHook: ~Copyable {
     assembler.place(unmarked)
     if isOutgoing { letGoWhatReturns(maps) }
     if environment.isMember { letGoWhatIsTheMasters(maps) }
+    if isOutgoing, environment.hasChildren { letGoWhatChildrenSend(maps) }
     if isOutgoing { takePriorityTagOff() } else { takePriorityTagsOff(maps) }
     assembler.place(fresh)
   }

@@ -115,6 +115,33 @@ import Testing
     let counts = try #require(devices.first { $0.contains("ifb9:") }).split(separator: " ")
     #expect(try #require(UInt64(counts[10])) >= 12, "sent by the ifb")
   }
+
+  @Test func `what a macvlan device sends and receives is judged on it, once`() throws {
+    let host = try LinuxScenario()
+    // Only the interface that has an address answers for it.
+    try host.b.run("sysctl", "-q", "-w", "net.ipv4.conf.all.arp_ignore=1")
+    try host.b.run("ip", "link", "add", "mv0", "link", "em0", "type", "macvlan", "mode", "bridge")
+    try host.b.run("ip", "addr", "add", "203.0.113.2/24", "dev", "mv0")
+    try host.b.run("ip", "addr", "add", "2001:db8:9::2/64", "dev", "mv0", "nodad")
+    try host.b.run("ip", "link", "set", "mv0", "up")
+    try host.a.run("ip", "addr", "add", "203.0.113.1/24", "dev", "vethA")
+    try host.a.run("ip", "addr", "add", "2001:db8:9::1/64", "dev", "vethA", "nodad")
+    let addresses = ["203.0.113.2", "2001:db8:9::2"]
+    for (rule, address) in zip([100, 110], addresses) {
+      try host.ipfw("add \(rule) count ip from any to \(address) in recv mv0")
+      try host.ipfw("add \(rule + 1) count ip from \(address) to any out xmit mv0")
+    }
+    try host.ipfw("add 120 count icmp from any to any via em0")
+    try host.ipfw("add 200 divert 2000 ip from any to any")
+    let tool = try host.startTool("pass", "2000")
+    for (rule, address) in zip([100, 110] as [UInt16], addresses) {
+      #expect(try host.ping(address, count: 3) == 3)
+      #expect(try host.packets(countedBy: rule) >= 3)
+      #expect(try host.packets(countedBy: rule + 1) >= 3)
+    }
+    #expect(try host.packets(countedBy: 120) == 0)
+    try host.stop(tool)
+  }
 }
 
 extension LinuxScenario {
