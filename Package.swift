@@ -103,8 +103,8 @@ let package = Package(
     tests(
       of: "LinuxHost",
       on: [
-        "BPF", "Divert", "DivertWire", "Firewall", "Kernel", "Namespaces", "Packets", "TestSupport",
-        "divertd", "ipfw",
+        "BPF", "Divert", "DivertEngine", "DivertWire", "Firewall", "Kernel", "Namespaces", "Packets",
+        "TestSupport", "divertd", "ipfw",
         "DivertTool", "Traffic", "Pings", "BSDClient",
       ]),
     .executableTarget(name: "Pings", dependencies: ["Divert"], path: "Examples/Pings"),

@@ -16,7 +16,8 @@ package enum UnixSocket {
     let number = descriptor.number
     let address = try address(path, isAbstract: isAbstract)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-      var time = timeval(tv_sec: Int(limit.components.seconds), tv_usec: 0)
+      let (seconds, attoseconds) = limit.components
+      var time = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
       _ = try retrying("set a socket's time limit") {
         unsafe setsockopt(number, SOL_SOCKET, option, &time, socklen_t(MemoryLayout<timeval>.size))
       }

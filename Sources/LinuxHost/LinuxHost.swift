@@ -16,7 +16,7 @@ package final class LinuxHost {
   package var maps: HookMaps
   let secret: UInt64
   let kept: KeptHost?
-  var settings: Settings
+  let settings: Settings
   let linkProgram: Program
   /// `divert0`: sockets without a port send here, and upcalls arrive here.
   let upcallLink: HostLink
@@ -119,7 +119,8 @@ package final class LinuxHost {
   }
 
   deinit {
-    if kept?.stays != true { settings.restoreAll() }
+    hooks = [:]
+    if kept?.stays == true { settings.leave() } else { settings.end() }
   }
 
   private static func linkProgram(
@@ -156,7 +157,7 @@ package final class LinuxHost {
   package func shutDown() {
     hooks = [:]
     kept?.removeAll()
-    settings.restoreAll()
+    settings.end()
   }
 
   // MARK: Counters
