@@ -18,12 +18,14 @@ package struct FragmentGate: Sendable {
   /// For packets of this host, which BSD judges before it cuts them, the kernel here after: all rules that would notice.
   package static func locallyMade(_ ruleSet: RuleSet) -> FragmentGate {
     FragmentGate(
-      rules: ruleSet.entries.map(\.rule).filter { $0.givesToPort || $0.clauses.contains(where: \.asksFragment) }
-        .map { rule in
-          var rule = rule.withoutFragmentTests
-          rule.action = .allow
-          return rule
-        })
+      rules: ruleSet.entries.map(\.rule).filter {
+        $0.givesToPort || $0.clauses.contains(where: \.asksFragment)
+      }
+      .map { rule in
+        var rule = rule.withoutFragmentTests
+        rule.action = .allow
+        return rule
+      })
   }
 
   package init(rules: [Rule]) { self.rules = rules }
