@@ -5,8 +5,9 @@ import Testing
 struct SocketOwnersTests {
   @Test func `a socket's owners are found by its inode, while it is open`() throws {
     let inode = try {
-      let first = Descriptor(
-        owning: try retrying("open a socket") { socket(AF_UNIX, CInt(SOCK_DGRAM.rawValue), 0) })
+      // Closed on exec: other tests start programs meanwhile, which would own it, too.
+      let type = CInt(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue)
+      let first = Descriptor(owning: try retrying("open a socket") { socket(AF_UNIX, type, 0) })
       let copy = try first.duplicate()
       var status = stat()
       #expect(fstat(copy.number, &status) == 0)
