@@ -177,6 +177,23 @@ package struct Assembler: ~Copyable {
     append(Instruction(opcode: 0xdb, destination: base, source: source, offset: Int16(offset)))
   }
 
+  /// Puts a register into 32 bits in memory if these are what r0 says, atomically; r0 = what they were (Linux 5.12). All
+  /// memory accesses before it come before all behind it.
+  package mutating func compareExchange32(_ source: Register, to base: Register, _ offset: Int) {
+    append(
+      Instruction(
+        opcode: Self.atomic32, destination: base, source: source, offset: Int16(offset), immediate: 0xf1))
+  }
+
+  /// Exchanges a register and 32 bits in memory, atomically (Linux 5.12), in the same order.
+  package mutating func exchange32(_ register: Register, with base: Register, _ offset: Int) {
+    append(
+      Instruction(
+        opcode: Self.atomic32, destination: base, source: register, offset: Int16(offset), immediate: 0xe1))
+  }
+
+  private static let atomic32: UInt8 = 0xc3
+
   // MARK: Control
 
   package mutating func call(_ helper: Helper) {
@@ -225,6 +242,13 @@ package struct Assembler: ~Copyable {
   ) {
     jumps.append((slots.count, label))
     append(Instruction(opcode: 0x05 | comparison.rawValue, destination: register, immediate: value))
+  }
+
+  package mutating func jump64(
+    if register: Register, _ comparison: Comparison, _ other: Register, to label: Label
+  ) {
+    jumps.append((slots.count, label))
+    append(Instruction(opcode: 0x0d | comparison.rawValue, destination: register, source: other))
   }
 }
 

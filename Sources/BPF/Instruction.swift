@@ -102,6 +102,12 @@ extension Instruction: CustomStringConvertible {
     case 0x00 where opcode == 0x18: return "r\(destination) = \(immediate) ll"
     case 0x01: return "r\(destination) = *(u\(width) *)(r\(source) \(signedOffset))"
     case 0x02: return "*(u\(width) *)(r\(destination) \(signedOffset)) = \(immediate)"
+    case 0x03 where opcode & 0xe0 == 0xc0 && immediate & 0xf0 == 0xf0:
+      return
+        "r0 = atomic_cmpxchg((u\(width) *)(r\(destination) \(signedOffset)), r0, r\(source))"
+    case 0x03 where opcode & 0xe0 == 0xc0 && immediate & 0xf0 == 0xe0:
+      return
+        "r\(source) = atomic_xchg((u\(width) *)(r\(destination) \(signedOffset)), r\(source))"
     case 0x03 where opcode & 0xe0 == 0xc0:
       return "lock *(u\(width) *)(r\(destination) \(signedOffset)) += r\(source)"
     case 0x03: return "*(u\(width) *)(r\(destination) \(signedOffset)) = r\(source)"

@@ -8,6 +8,8 @@ package final class Map: Sendable {
     case hash = 1
     case array = 2
     case perCPUArray = 6
+    /// Finds the longest prefix: a key is its length in bits, 32 bits in host order, and the bytes.
+    case longestPrefix = 11
   }
 
   package let descriptor: Descriptor
@@ -39,7 +41,7 @@ package final class Map: Sendable {
 
   static func flags(_ kind: Kind, isMappable: Bool) -> UInt32 {
     // Entries get their memory as they come (BPF_F_NO_PREALLOC): capacities here are for hosts with many addresses.
-    (isMappable ? 1 << 10 : 0) | (kind == .hash ? 1 : 0)
+    (isMappable ? 1 << 10 : 0) | (kind == .hash || kind == .longestPrefix ? 1 : 0)
   }
 
   /// One that exists already, of this shape.

@@ -36,24 +36,31 @@ public struct DivertAddress: Hashable, Sendable, BitwiseCopyable {
   public var passes: UInt8
   /// The mark that the packet goes on with (SO_MARK, socket(7)), 0 for none; that of a packet that was read is told to
   /// sockets that ask (``DivertOptions/mark``).
-  public var mark: UInt32 = 0
+  ///
+  /// While nothing sets it, a packet that was read goes on with the mark that it had, told or not.
+  public var mark: UInt32 = 0 { didSet { flags.insert(.ownMark) } }
   /// How it came on the link layer, and which interface the index means.
   var flags: FrameHeader.Flags
+  /// Where its host has written down the path that the packet was on.
+  var path: FramePath
 
   init(
     tag: UInt16, direction: Direction, interface: Interface, passes: UInt8 = 0,
-    flags: FrameHeader.Flags = []
+    flags: FrameHeader.Flags = [], path: FramePath = .none
   ) {
     (self.tag, self.direction, self.interface) = (tag, direction, interface)
-    (self.passes, self.flags) = (passes, flags)
+    (self.passes, self.flags, self.path) = (passes, flags, path)
   }
 
-  init(_ header: FrameHeader, mark: UInt32 = 0) {
+  /// - Parameter mark: The packet's, nil where it was not told.
+  init(_ header: FrameHeader, mark: UInt32?) {
     self.init(
       tag: header.tag, direction: header.flags.contains(.outgoing) ? .outgoing : .incoming,
       interface: header.interface == 0 ? .none : .index(header.interface), passes: header.passes,
-      flags: header.flags.intersection([.broadcast, .multicast, .transmitInterface]))
+      flags: header.flags.intersection([.broadcast, .multicast, .transmitInterface]), path: header.path)
+    guard let mark else { return }
     self.mark = mark
+    flags.insert(.ownMark)
   }
 
   /// Whether ``interface`` is the one that received the packet; if not, an interface that was read with an outgoing

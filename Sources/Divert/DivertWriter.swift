@@ -39,9 +39,10 @@ public final class DivertWriter: Sendable {
   /// Writes a packet back, so that it goes on behind the rule that diverted it (or behind
   /// ``DivertedPacket/tag``, if that was changed).
   public func reinject(_ packet: borrowing DivertedPacket) throws(SystemError) {
-    guard let header = FrameHeader(parsing: packet.frame) else {
+    guard var header = FrameHeader(parsing: packet.frame) else {
       throw refusal(EINVAL)  // dropped before
     }
+    if connection.options.contains(.mark) { header.flags.insert(.ownMark) }
     try send(packet.bytes, header, mark: packet.mark)
   }
 
@@ -54,7 +55,7 @@ public final class DivertWriter: Sendable {
     try send(
       packet,
       FrameHeader(
-        port: connection.port, tag: address.tag, interface: index, flags: flags, passes: address.passes,
+        tag: address.tag, interface: index, flags: flags, path: address.path, passes: address.passes,
         operation: .reinject), mark: address.mark)
   }
 
@@ -128,7 +129,7 @@ extension PacketBatch {
       for slot in 0..<frames.count where frames.length(of: slot) > 0 {
         let mark = marks ? frames[note: slot].mark : 0
         var frame = frames.frame(slot)
-        switch FrameHeader.reinject(&frame, mark: mark, on: connection.way) {
+        switch FrameHeader.reinject(&frame, mark: marks ? mark : nil, on: connection.way) {
         case .dropped: break
         case .refused(let code): result.refuse(code, connection)
         case .written: result.written += 1
@@ -157,12 +158,12 @@ extension FrameHeader {
   /// Writes the packet in a frame that was read, or makes the frame one that can be sent.
   @_lifetime(frame: copy frame)
   fileprivate static func reinject(
-    _ frame: inout MutableRawSpan, mark: UInt32, on way: DivertChannel.Way
+    _ frame: inout MutableRawSpan, mark: UInt32?, on way: DivertChannel.Way
   ) -> Outcome {
     if case .call(let host) = way { return reinject(frame.bytes, mark: mark, on: host) }
-    let operation: UInt8 = frame.bytes.integer(at: Offset.operation)
-    guard operation != 0 else { return .dropped }
-    // What stays as it is in the header stays: port, tag, interface, version and EtherType.
+    let kind: UInt8 = frame.bytes.integer(at: Offset.kind)
+    guard kind != 0 else { return .dropped }
+    // What stays as it is in the header stays: tag, interface, path and EtherType.
     let flags = Flags(rawValue: frame.bytes.integer(at: Offset.flags))
     let passes: UInt8 = frame.bytes.integer(at: Offset.passes)
     let interface: UInt32 = frame.bytes.integer(at: Offset.interface)
@@ -173,17 +174,19 @@ extension FrameHeader {
     {
       return .refused(code)
     }
-    frame.store(flags.subtracting(.tee).rawValue, at: Offset.flags)
+    let ownMark: Flags = mark == nil ? [] : .ownMark
+    frame.store(flags.subtracting(.tee).union(ownMark).rawValue, at: Offset.flags)
     frame.store(passes + 1, at: Offset.passes)
-    frame.store(Operation.reinject.rawValue, at: Offset.operation)
+    frame.store(Self.kind(.reinject), at: Offset.kind)
     return .toBeSent
   }
 
-  private static func reinject(_ frame: RawSpan, mark: UInt32, on host: any InProcessHost) -> Outcome {
+  private static func reinject(_ frame: RawSpan, mark: UInt32?, on host: any InProcessHost) -> Outcome {
     guard var header = FrameHeader(parsing: frame) else { return .dropped }
     let packet = frame.extracting(droppingFirst: packetOffset)
+    if mark != nil { header.flags.insert(.ownMark) }
     if let code = header.prepareReinjection(of: packet) { return .refused(code) }
-    let code = host.reinject(packet, header, mark: mark)
+    let code = host.reinject(packet, header, mark: mark ?? 0)
     return code == 0 ? .written : .refused(code)
   }
 

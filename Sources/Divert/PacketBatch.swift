@@ -139,12 +139,13 @@ import Packets
   /// What ``DivertWriter/reinject(_:as:)-(RawSpan,_)`` takes to let other bytes go on where this packet would.
   public var address: DivertAddress {
     guard let header = FrameHeader(parsing: frame) else { return .outgoing() }
-    return DivertAddress(header, mark: mark)
+    let isTold = unsafe connection._withUnsafeGuaranteedRef { $0.options.contains(.mark) }
+    return DivertAddress(header, mark: isTold ? mark : nil)
   }
 
   /// Keeps it out of what ``DivertWriter/reinject(_:)-(PacketBatch)`` writes back.
   public mutating func drop() {
-    set(FrameHeader.Offset.operation, 0 as UInt8)
+    set(FrameHeader.Offset.kind, 0 as UInt8)
   }
 
   /// A copy to keep.

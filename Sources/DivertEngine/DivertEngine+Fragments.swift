@@ -20,12 +20,12 @@ extension DivertEngine {
       // The rest can become no packet any more; what need not be one may go.
       if let rest = fragments.giveUp(fragment, domain: domain.rawValue) { letGo(rest, to: &sink) }
       return .denied
-    case .divert(let header):
-      guard sink.wantsWholePackets(port: header.port) else {
-        counters.count(sink.deliver(fragment, header, onward.origin))
+    case .divert(let port, let header):
+      guard sink.wantsWholePackets(port: port) else {
+        counters.count(sink.deliver(fragment, to: port, header, onward.origin))
         return .consumed
       }
-      hold(fragment, HeldFragment(onward: onward, diverted: header, index: index), domain, to: &sink)
+      hold(fragment, HeldFragment(onward: onward, diverted: (port, header), index: index), domain, to: &sink)
       return .consumed
     case .proceed:
       let mayDivert = rules.image.waits(fields, onward.pass, at: .received) {
@@ -62,14 +62,15 @@ extension DivertEngine {
       switch ending(packet, PacketFields(parsing: packet), first.onward, from: first.index, to: &sink) {
       case .proceed: letGo(datagram, to: &sink)
       case .denied, .looped: break
-      case .divert(let header): deliver(datagram, packet, header, first.onward.origin, to: &sink)
+      case .divert(let port, let header):
+        deliver(datagram, packet, port, header, first.onward.origin, to: &sink)
       }
     } else if let last = datagram.fragments.last(where: { $0.note.diverted != nil })?.note,
-      let header = last.diverted
+      let (port, header) = last.diverted
     {
       // "If different fragments divert to different ports, then which port ultimately gets chosen is unpredictable":
       // the last one's, as on BSD.
-      deliver(datagram, packet, header, last.onward.origin, to: &sink)
+      deliver(datagram, packet, port, header, last.onward.origin, to: &sink)
     } else {
       letGo(datagram, to: &sink)
     }
@@ -77,14 +78,14 @@ extension DivertEngine {
 
   /// Whole, or as it came where the whole would be longer than the socket takes.
   private mutating func deliver<Sink: DivertSink & ~Copyable>(
-    _ datagram: HeldDatagram, _ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin,
-    to sink: inout Sink
+    _ datagram: HeldDatagram, _ packet: RawSpan, _ port: UInt16, _ header: FrameHeader,
+    _ origin: PacketOrigin, to sink: inout Sink
   ) {
     guard packet.byteCount > sink.longestPacket else {
-      return counters.count(sink.deliver(packet, header, origin))
+      return counters.count(sink.deliver(packet, to: port, header, origin))
     }
     for (bytes, _) in datagram.fragments {
-      counters.count(sink.deliver(unsafe bytes.span.bytes, header, origin))
+      counters.count(sink.deliver(unsafe bytes.span.bytes, to: port, header, origin))
     }
   }
 

@@ -62,25 +62,28 @@ package struct DivertEngine: Sendable {
   ///     wrote, that of the rule where the kernel stopped for an upcall.
   ///   - passes: How often the packet has been written back in this pass.
   ///   - arrival: How it came on the link layer: broadcast or multicast.
+  ///   - path: Where the host has written down its path.
   ///   - origin: What else is known of it.
   ///   - sink: Gets what the rules divert; it may be called several times, once for each `tee` and at last
   ///     for a `divert`. Where the packet is the last fragment of a datagram, it gets those that waited, too.
   /// - Complexity: That of ``RuleImage/evaluate(_:_:from:counters:)``, no allocation but for fragments.
   package mutating func judge<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ pass: Pass, from index: Int = 0, passes: UInt8 = 0,
-    arrival: FrameHeader.Flags = [], origin: PacketOrigin = PacketOrigin(), to sink: inout Sink
+    arrival: FrameHeader.Flags = [], path: FramePath = .none, origin: PacketOrigin = PacketOrigin(),
+    to sink: inout Sink
   ) -> Judgement {
     judge(
-      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival,
+      packet, PacketFields(parsing: packet), pass, from: index, passes: passes, arrival: arrival, path: path,
       origin: origin, to: &sink)
   }
 
   /// The same for a packet whose fields have been read.
   package mutating func judge<Sink: DivertSink & ~Copyable>(
     _ packet: RawSpan, _ fields: PacketFields, _ pass: Pass, from index: Int, passes: UInt8,
-    arrival: FrameHeader.Flags = [], origin: PacketOrigin = PacketOrigin(), to sink: inout Sink
+    arrival: FrameHeader.Flags = [], path: FramePath = .none, origin: PacketOrigin = PacketOrigin(),
+    to sink: inout Sink
   ) -> Judgement {
-    let onward = Onward(pass, passes: passes, arrival: arrival, origin: origin)
+    let onward = Onward(pass, passes: passes, arrival: arrival, path: path, origin: origin)
     if fields.isFragment, waitsForFragments {
       return judge(fragment: packet, fields, onward, from: index, to: &sink)
     }
@@ -88,8 +91,8 @@ package struct DivertEngine: Sendable {
     case .proceed: return .proceed
     case .denied: return .denied
     case .looped: return .consumed
-    case .divert(let header):
-      counters.count(sink.deliver(packet, header, onward.origin))
+    case .divert(let port, let header):
+      counters.count(sink.deliver(packet, to: port, header, onward.origin))
       return .consumed
     }
   }
@@ -98,7 +101,7 @@ package struct DivertEngine: Sendable {
   enum Ending {
     case proceed, denied, looped
     /// Yet to be delivered.
-    case divert(FrameHeader)
+    case divert(port: UInt16, FrameHeader)
   }
 
   /// Asks the rules until one decides; copies by `tee` are made on the way.
@@ -114,9 +117,9 @@ package struct DivertEngine: Sendable {
       case .allow: return .proceed
       case .deny: return .denied
       case .tee(let port):
-        var header = Self.header(onward, port, verdict.ruleNumber)
+        var header = FrameHeader(onward, .diverted, tag: verdict.ruleNumber)
         header.flags.insert(.tee)
-        counters.count(sink.deliver(packet, header, onward.origin))
+        counters.count(sink.deliver(packet, to: port, header, onward.origin))
         index = verdict.next
         // The mark of a packet that was written back is replaced by tee's, as on BSD.
         pass.isReinjected = false
@@ -130,22 +133,8 @@ package struct DivertEngine: Sendable {
           counters.looped += 1
           return .looped
         }
-        return .divert(Self.header(onward, port, verdict.ruleNumber))
+        return .divert(port: port, FrameHeader(onward, .diverted, tag: verdict.ruleNumber))
       }
     }
-  }
-
-  private static func header(_ onward: Onward, _ port: UInt16, _ tag: UInt16) -> FrameHeader {
-    var flags = onward.arrival
-    var interface = onward.pass.receiveInterface
-    if onward.pass.direction == .outgoing {
-      flags = .outgoing
-      if interface == 0 {
-        interface = onward.pass.transmitInterface
-        flags.insert(.transmitInterface)
-      }
-    }
-    return FrameHeader(
-      port: port, tag: tag, interface: interface, flags: flags, passes: onward.passes, operation: .diverted)
   }
 }

@@ -4,8 +4,10 @@ import Packets
 
 /// What the engine asks of its host: where diverted packets go, and those that had to wait.
 package protocol DivertSink: ~Copyable {
-  /// Hands a packet to whoever has bound the header's port.
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery
+  /// Hands a packet to the socket that has bound a port.
+  mutating func deliver(
+    _ packet: RawSpan, to port: UInt16, _ header: FrameHeader, _ origin: PacketOrigin
+  ) -> Delivery
 
   /// Whether somebody has bound a port.
   func isBound(port: UInt16) -> Bool

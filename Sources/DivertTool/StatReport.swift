@@ -117,6 +117,10 @@ struct StatReport {
       ("of mixed congestion", .mixedCongestion),
     ].filter { statistics.totals[$0.1] > 0 }
     if !refusals.isEmpty { lines.append("  of the fragments: " + told(refusals)) }
+    let paths: [(String, HostCount)] = [
+      ("no room", .noPath), ("written back too late", .lostPath), ("dropped by divertd", .unplaced),
+    ].filter { statistics.totals[$0.1] > 0 }
+    if !paths.isEmpty { lines.append("  without the path they were on: " + told(paths)) }
     return lines.joined(separator: "\n") + "\n"
   }
 

@@ -2,17 +2,17 @@
 ///
 /// | offset | bytes | field |
 /// | --- | --- | --- |
-/// | 0 | 2 | divert port; of an upcall the transmit interface, 0 if none or above 65 535 |
+/// | 0 | 1 | ``Operation`` in the upper four bits, version in the lower ones |
+/// | 1 | 1 | ``Flags`` |
 /// | 2 | 2 | tag: number of the rule that diverted; written back, rules restart after it |
 /// | 4 | 4 | interface index (see ``Flags/transmitInterface``), 0 for none |
-/// | 8 | 1 | ``Flags`` |
-/// | 9 | 1 | passes: how often this packet has been written back |
-/// | 10 | 1 | ``Operation`` |
-/// | 11 | 1 | version, 1 |
+/// | 8 | 3 | ``FramePath`` |
+/// | 11 | 1 | passes: how often this packet has been written back |
 ///
-/// Integers are in network byte order. The two bytes behind are the EtherType; the IP header starts at 14.
+/// Integers are in network byte order. The two bytes behind are the EtherType; the IP header starts at 14. The version is
+/// even, so that the first byte never looks like that of a group address, which neighbour redirection refuses.
 public struct FrameHeader: Equatable, Sendable, BitwiseCopyable {
-  public static let version: UInt8 = 1
+  public static let version: UInt8 = 2
   /// Header and EtherType: where the packet starts.
   public static let packetOffset = 14
   /// A packet with this many passes is dropped and counted as looped, not written back once more.
@@ -51,23 +51,39 @@ public struct FrameHeader: Equatable, Sendable, BitwiseCopyable {
     public static let transmitInterface = Flags(rawValue: 1 << 4)
     /// In an upcall: a program has written the packet in this pass.
     public static let reinjected = Flags(rawValue: 1 << 5)
+    /// Written back: its mark is the one beside the frame, 0 too, not the one that it had.
+    public static let ownMark = Flags(rawValue: 1 << 6)
   }
 
-  public var port: UInt16
   public var tag: UInt16
   public var interface: UInt32
   public var flags: Flags
+  public var path: FramePath
   public var passes: UInt8
   public var operation: Operation
 
   @inlinable public init(
-    port: UInt16, tag: UInt16, interface: UInt32, flags: Flags, passes: UInt8, operation: Operation
+    tag: UInt16, interface: UInt32, flags: Flags, path: FramePath = .none, passes: UInt8,
+    operation: Operation
   ) {
-    self.port = port
     self.tag = tag
     self.interface = interface
     self.flags = flags
+    self.path = path
     self.passes = passes
     self.operation = operation
   }
+}
+
+/// Where the host has written down the path that a packet was on when it was diverted, so that it goes on there when it
+/// comes back: a slot of a table, and a check that tells a later packet's path in the same slot.
+public struct FramePath: Hashable, Sendable, BitwiseCopyable {
+  public var slot: UInt16
+  /// 0 where nothing was written down.
+  public var check: UInt8
+
+  @inlinable public init(slot: UInt16, check: UInt8) { (self.slot, self.check) = (slot, check) }
+
+  /// Nothing was written down: such a packet is routed anew.
+  @inlinable public static var none: FramePath { FramePath(slot: 0, check: 0) }
 }

@@ -104,6 +104,12 @@ package enum HostCount: Int, CaseIterable, Sendable {
   case invalidFragments
   /// Fragments marked by ECN as the others may not be (RFC 3168 §5.3).
   case mixedCongestion
+  /// Diverted packets for whose path there was no room: written back, they are routed anew.
+  case noPath
+  /// Packets written back so late that their path was forgotten: they were routed anew.
+  case lostPath
+  /// Packets for divertd's judgement that were dropped: their path was forgotten, and with it the interface.
+  case unplaced
 }
 
 /// A 64-bit count for each case of an enumeration. What the other side of a connection does not know is 0.

@@ -104,6 +104,31 @@ package struct NetlinkSocket: ~Copyable, Sendable {
     guard code == 0 else { throw SystemError(action(), code: code) }
   }
 
+  /// Dumps name what they want, and the kernel leaves out the rest: a router has a million routes
+  /// (NETLINK_GET_STRICT_CHK).
+  package func askForFilteredDumps() {
+    var on: CInt = 1
+    _ = unsafe setsockopt(descriptor.number, 270, 12, &on, socklen_t(MemoryLayout<CInt>.size))
+  }
+
+  /// Of the changes of routes only those of local ones are of interest: the kernel passes on no others, whose number has no
+  /// limit.
+  package func passOverForwardingRoutes() throws(SystemError) {
+    // nlmsg_type is 24 or 25 (RTM_NEWROUTE, RTM_DELROUTE), and rtm_type neither RTN_LOCAL nor RTN_ANYCAST: nothing of it.
+    let program: [(UInt16, UInt8, UInt8, UInt32)] = [
+      (0x30, 0, 0, 4), (0x15, 1, 0, 24), (0x15, 0, 3, 25), (0x30, 0, 0, 23), (0x15, 1, 0, 2), (0x15, 0, 1, 4),
+      (0x06, 0, 0, .max), (0x06, 0, 0, 0),
+    ]
+    var filter = program.map { sock_filter(code: $0.0, jt: $0.1, jf: $0.2, k: $0.3) }
+    let number = descriptor.number
+    let result = unsafe filter.withUnsafeMutableBufferPointer { filter in
+      var attached = unsafe sock_fprog(len: UInt16(filter.count), filter: filter.baseAddress)
+      return unsafe setsockopt(
+        number, SOL_SOCKET, 26, &attached, socklen_t(MemoryLayout<sock_fprog>.size))  // SO_ATTACH_FILTER
+    }
+    guard result == 0 else { throw SystemError("listen to changes of local routes") }
+  }
+
   /// Throws away what has come, for readers who only want to know that something changed. That more came than the
   /// socket holds (ENOBUFS) is such a change, too.
   package func drain() {

@@ -48,11 +48,13 @@ extension NetworkInterface {
     isUp = flags & 1 != 0  // IFF_UP
     isLoopback = flags & 8 != 0  // IFF_LOOPBACK
     var (name, kind, address, mtu) = ("", "", [UInt8](), UInt32(0))
+    var hasPeer = false
     var (master, parent, isParentElsewhere) = (UInt32(0), UInt32(0), false)
     var detail = Detail()
     message.eachAttribute(from: 16) { type, value in
       switch Int(type) {
       case 1: address = value.array  // IFLA_ADDRESS
+      case 2: hasPeer = value.array.contains { $0 != 0 }  // IFLA_BROADCAST: a tunnel's other end
       case 3: name = value.text  // IFLA_IFNAME
       case 4: mtu = value.number()  // IFLA_MTU
       case 5: parent = value.number()  // IFLA_LINK
@@ -63,7 +65,7 @@ extension NetworkInterface {
       }
     }
     (self.name, self.kind, self.mtu, self.master) = (name, kind, mtu, master)
-    self.detail = detail
+    (self.detail, self.hasPeer) = (detail, hasPeer)
     self.parent = isParentElsewhere || parent == index ? 0 : parent
     linkAddress = address.count == 6 ? address : [UInt8](repeating: 0, count: 6)
   }

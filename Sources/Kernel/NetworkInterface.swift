@@ -11,6 +11,8 @@ package struct NetworkInterface: Sendable, Equatable {
   /// The link-layer address, six zero bytes where there is none.
   package var linkAddress: [UInt8]
   package var mtu: UInt32
+  /// Whether it leads to one other end, which has an address.
+  package var hasPeer = false
   /// The bridge, bond or VRF that it is a member of, 0 for none.
   package var master: UInt32
   /// The interface of this namespace that it lies on (a VLAN's, a macvlan's parent), 0 for none.

@@ -50,6 +50,7 @@ extension LinuxHost {
   }
 
   func refreshInterfaces() throws(HostError) {
+    try system { () throws(SystemError) in try refreshLocalRoutes() }
     let found = try system { () throws(SystemError) in try NetworkInterface.all(interfaceQueries) }
     for (index, hook) in hooks where !hook.isAttached { hooks[index] = nil }
     hasLostHooks = false
@@ -130,12 +131,16 @@ extension LinuxHost {
     let broadcasts = hooked.reduce(into: [UInt32.max: 0]) { known, interface in
       known.merge(interface.broadcasts4.map { ($0, interface.index) }) { first, _ in first }
     }
-    let (old4, new4) = (Set(old.interfaces.flatMap(\.addresses4)), Set(new.interfaces.flatMap(\.addresses4)))
-    for address in new4.subtracting(old4) { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
-    for address in old4.subtracting(new4) { maps.local4.delete(address.rawValue.bigEndian) }
-    let (old6, new6) = (Set(old.interfaces.flatMap(\.addresses6)), Set(new.interfaces.flatMap(\.addresses6)))
-    for address in new6.subtracting(old6) { try maps.local6.update(address.networkBytes, UInt8(1)) }
-    for address in old6.subtracting(new6) { maps.local6.delete(address.networkBytes) }
+    let (old4, new4) = (old.owners(\.addresses4), new.owners(\.addresses4))
+    for (address, owner) in new4 where old4[address] != owner {
+      try maps.local4.update(address.rawValue.bigEndian, owner)
+    }
+    for address in old4.keys where new4[address] == nil { maps.local4.delete(address.rawValue.bigEndian) }
+    let (old6, new6) = (old.owners(\.addresses6), new.owners(\.addresses6))
+    for (address, owner) in new6 where old6[address] != owner {
+      try maps.local6.update(address.networkBytes, owner)
+    }
+    for address in old6.keys where new6[address] == nil { maps.local6.delete(address.networkBytes) }
 
     for (address, index) in broadcasts where knownBroadcasts[address] != index {
       try maps.broadcast4.update(address.bigEndian, index)
@@ -149,7 +154,8 @@ extension LinuxHost {
       let address = interface.linkAddress
       var device = HookInterface(
         address: (address[0], address[1], address[2], address[3], address[4], address[5]),
-        mtu: interface.mtu, isLoopback: interface.isLoopback)
+        mtu: interface.mtu, isLoopback: interface.isLoopback, isUp: interface.isUp,
+        needsRoute: interface.mayNeedRoute)
       device.flags |= interface.vlanFlags(among: hooked)
       device.groups = interface.ownGroups(among: hooked) ?? 0
       try maps.interfaces.update(interface.index, device)
@@ -161,6 +167,25 @@ extension LinuxHost {
 }
 
 extension LinuxHost {
+  private func refreshLocalRoutes() throws(SystemError) {
+    let found = try LocalRoute.all(routeQueries)
+    for route in found.subtracting(knownLocalRoutes) {
+      if route.isVersion6 {
+        try maps.localRoutes6.update(LocalRouteKey(route), UInt32(0))
+      } else {
+        try maps.localRoutes4.update(route.key4, UInt32(0))
+      }
+    }
+    for route in knownLocalRoutes.subtracting(found) {
+      if route.isVersion6 {
+        maps.localRoutes6.delete(LocalRouteKey(route))
+      } else {
+        maps.localRoutes4.delete(route.key4)
+      }
+    }
+    knownLocalRoutes = found
+  }
+
   private func updatePassages(_ interfaces: [NetworkInterface]) throws(SystemError) {
     let returning = Set(interfaces.filter { $0.kind == "ifb" }.map(\.index))
     for index in returning.subtracting(knownReturning) { try maps.returning.update(index, UInt8(1)) }
@@ -216,6 +241,44 @@ extension HostView {
           addresses4: interface.addresses4.map { IPv4Address(rawValue: $0) },
           addresses6: interface.addresses6.map { IPv6Address(high: $0.high, low: $0.low) })
       })
+  }
+}
+
+extension HostView {
+  /// Whose interface an address is; 0 where it is that of several.
+  fileprivate func owners<Address: Hashable>(
+    _ addresses: KeyPath<HostView.Interface, [Address]>
+  ) -> [Address: UInt32] {
+    interfaces.reduce(into: [:]) { owners, interface in
+      for address in interface[keyPath: addresses] {
+        owners[address] = owners[address] == nil || owners[address] == interface.index ? interface.index : 0
+      }
+    }
+  }
+}
+
+/// A key of `HookMaps.localRoutes6`.
+private struct LocalRouteKey: BitwiseCopyable {
+  let length: UInt32
+  let address: InlineArray<16, UInt8>
+
+  init(_ route: LocalRoute) { (length, address) = (route.length, route.address) }
+}
+
+extension LocalRoute {
+  /// A key of `HookMaps.localRoutes4`.
+  fileprivate var key4: InlineArray<8, UInt8> {
+    var key = InlineArray<8, UInt8>(repeating: 0)
+    key[0] = UInt8(length)
+    for index in 0..<4 { key[4 + index] = address[index] }
+    return key
+  }
+}
+
+extension NetworkInterface {
+  /// Tunnels without a peer of their own send a packet where its route says (ip-tunnel(8), ip-route(8): `encap`).
+  fileprivate var mayNeedRoute: Bool {
+    !hasPeer && ["gre", "ip6gre", "ipip", "sit", "ip6tnl", "vti", "vti6"].contains(kind)
   }
 }
 

@@ -26,7 +26,7 @@ extension LinuxHost {
     var frame = [UInt8](repeating: 0, count: FrameHeader.packetOffset)
     var span = frame.mutableSpan
     var bytes = unsafe span.mutableBytes
-    FrameHeader(port: port, tag: 0, interface: 0, flags: [], passes: 0, operation: .released)
+    FrameHeader(tag: 0, interface: 0, flags: [], passes: 0, operation: .released)
       .write(to: &bytes)
     // A full buffer would be told nothing; it is over by one frame at most, which is of 64 KiB and its bookkeeping.
     let size = try PacketSocket.receiveBuffer(socket)

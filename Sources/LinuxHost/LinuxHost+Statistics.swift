@@ -75,6 +75,9 @@ extension LinuxHost {
     totals[.oversizeFragments] = fragments.oversize
     totals[.invalidFragments] = fragments.invalid
     totals[.mixedCongestion] = fragments.mixedCongestion
+    totals[.noPath] = count(of: .noPath)
+    totals[.lostPath] = count(of: .lostPath)
+    totals[.unplaced] = unplacedUpcalls
     return totals
   }
 }

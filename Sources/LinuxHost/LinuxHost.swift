@@ -24,6 +24,9 @@ package final class LinuxHost {
   var upcallFrame = [UInt8](repeating: 0, count: 65_600)
   var ports = PortBindings()
   var hookCounts: HookCounts
+  let paths: PathReader
+  /// Dropped, since it could not be known any more by which interface they were to leave.
+  var unplacedUpcalls: UInt64 = 0
 
   package internal(set) var interfaces: [NetworkInterface] = []
   /// What the rules know of them. The engine learns it when it has something to judge (``prepareEngine()``): with many rules
@@ -41,10 +44,12 @@ package final class LinuxHost {
   /// Whether ``programs`` were made for interfaces that have changed meanwhile.
   var programsAreStale = false
   let interfaceQueries: NetlinkSocket
+  let routeQueries: NetlinkSocket
   var knownDevices: Set<UInt32> = []
   var knownReturning: Set<UInt32> = []
   var knownChildren: Set<UInt64> = []
   var knownBroadcasts: [UInt32: UInt32] = [:]
+  var knownLocalRoutes: Set<LocalRoute> = []
   /// What the hooks of the present interfaces have to be like.
   var shapes: Set<HookShape> = []
   var programs: [HookShape: RuleProgramsBox] = [:]
@@ -90,9 +95,14 @@ package final class LinuxHost {
     let hookCounts = try system { () throws(SystemError) in try HookCounts(maps) }
     let interfaceQueries = try system { () throws(SystemError) in try NetlinkSocket(protocolNumber: 0) }
     self.interfaceQueries = interfaceQueries
+    let routeQueries = try system { () throws(SystemError) in try NetlinkSocket(protocolNumber: 0) }
+    routeQueries.askForFilteredDumps()
+    self.routeQueries = routeQueries
+    let paths = try system { () throws(SystemError) in try PathReader(maps) }
     self.settings = settings
     self.maps = maps
     self.hookCounts = hookCounts
+    self.paths = paths
     self.linkProgram = linkProgram
     self.upcallLink = link
     self.upcallSocket = socket

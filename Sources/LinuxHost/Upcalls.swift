@@ -3,6 +3,7 @@ import DivertWire
 import Firewall
 import Kernel
 import Packets
+import RuleCompiler
 
 /// Packets that a hook could not judge by itself: the engine finishes the judgement here.
 extension LinuxHost {
@@ -42,30 +43,41 @@ extension LinuxHost {
     let packet = frame.extracting(first: Reinjection.length(of: frame))
     let outgoing = header.flags.contains(.outgoing)
     let locallyMade = header.flags.contains(.transmitInterface)
-    let pass = Pass(
+    var pass = Pass(
       direction: outgoing ? .outgoing : .incoming, receiveInterface: locallyMade ? 0 : header.interface,
-      transmitInterface: locallyMade ? header.interface : UInt32(header.port),
-      isReinjected: header.flags.contains(.reinjected))
+      transmitInterface: locallyMade ? header.interface : 0, isReinjected: header.flags.contains(.reinjected))
+    if outgoing, !locallyMade {
+      // By which interface a forwarded packet leaves only the table of paths says.
+      guard let interface = paths.transmitInterface(of: header.path) else {
+        unplacedUpcalls += 1
+        return
+      }
+      pass.transmitInterface = interface
+    }
     // The hook stopped *at* the rule with this number, a restart goes on *after* one.
     let index = engine.ruleSet.index(after: header.tag == 0 ? 0 : header.tag - 1)
     var sink = LinkSink(host: self)
     let judgement = engine.judge(
-      packet, pass, from: index, passes: header.passes, arrival: header.flags, origin: origin, to: &sink)
+      packet, pass, from: index, passes: header.passes, arrival: header.flags, path: header.path,
+      origin: origin, to: &sink)
     guard judgement == .proceed else { return }
-    accept(packet, Onward(pass, passes: header.passes, arrival: header.flags, origin: origin))
+    let onward = Onward(
+      pass, passes: header.passes, arrival: header.flags, path: header.path, origin: origin)
+    accept(packet, onward)
   }
 
   /// Lets a packet go on that has been judged to the end, cut to the size that its way takes.
   fileprivate func accept(_ packet: RawSpan, _ onward: Onward) {
     let mtu = mtu(for: packet, onward.pass)
     guard packet.byteCount > mtu else {
-      return write(packet, FrameHeader(accepting: onward), to: upcallInterface, onward.origin)
+      return write(packet, FrameHeader(onward, .accept, tag: 0), to: upcallInterface, onward.origin)
     }
     // IPv4 packets keep their identification.
     let identification = UInt32.random(in: 0 ... .max)
     let fragments = Fragmenting.fragments(of: packet, mtu: mtu, identification: identification) ?? []
     for fragment in fragments {
-      write(unsafe fragment.span.bytes, FrameHeader(accepting: onward), to: upcallInterface, onward.origin)
+      write(
+        unsafe fragment.span.bytes, FrameHeader(onward, .accept, tag: 0), to: upcallInterface, onward.origin)
     }
   }
 
@@ -85,9 +97,9 @@ extension LinuxHost {
 
   /// The owner goes where the hooks have it, too: in the priority. What divertd lets go on has none.
   fileprivate func deliver(
-    _ packet: RawSpan, _ header: FrameHeader, to link: UInt32, _ origin: PacketOrigin
+    _ packet: RawSpan, to port: UInt16, _ header: FrameHeader, on link: UInt32, _ origin: PacketOrigin
   ) {
-    let tells = origin.owner != nil && wantsOwner(port: header.port)
+    let tells = origin.owner != nil && wantsOwner(port: port)
     if tells { try? PacketSocket.setPriority(upcallSocket, origin.ownerNumber) }
     write(packet, header, to: link, origin)
     if tells { try? PacketSocket.setPriority(upcallSocket, 0) }
@@ -109,21 +121,6 @@ extension LinuxHost {
   }
 }
 
-extension FrameHeader {
-  fileprivate init(accepting onward: Onward) {
-    var flags = onward.arrival
-    var interface = onward.pass.receiveInterface
-    if onward.pass.direction == .outgoing {
-      flags = .outgoing
-      if interface == 0 {
-        interface = onward.pass.transmitInterface
-        flags.insert(.transmitInterface)
-      }
-    }
-    self.init(port: 0, tag: 0, interface: interface, flags: flags, passes: onward.passes, operation: .accept)
-  }
-}
-
 /// Writes what the engine diverts to the ports' links, from where their sockets read it, and lets go what may go on.
 private struct LinkSink: DivertSink {
   let host: LinuxHost
@@ -134,12 +131,14 @@ private struct LinkSink: DivertSink {
 
   func wantsWholePackets(port: UInt16) -> Bool { host.wantsWholePackets(port: port) }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
-    guard let link = host.link(ofPort: header.port) else { return .noListener }
+  mutating func deliver(
+    _ packet: RawSpan, to port: UInt16, _ header: FrameHeader, _ origin: PacketOrigin
+  ) -> Delivery {
+    guard let link = host.link(ofPort: port) else { return .noListener }
     var header = header
     header.operation = .deliver
-    host.deliver(packet, header, to: link, origin)
-    host.hookCounts.countDelivery(to: header.port, isTee: header.flags.contains(.tee))
+    host.deliver(packet, to: port, header, on: link, origin)
+    host.hookCounts.countDelivery(to: port, isTee: header.flags.contains(.tee))
     return .delivered
   }
 

@@ -13,10 +13,15 @@ package struct HookMaps: Sendable {
   let packets: Map
   /// By divert port: ``HookPort``.
   package let ports: Map
-  /// The local IPv4 addresses, 4 bytes in network order.
+  /// Where diverted packets were going: ``PathEntry``.
+  package let paths: Map
+  /// The local IPv4 addresses, 4 bytes in network order: the interface's index, 0 where several have the address.
   package let local4: Map
-  /// The local IPv6 addresses, 16 bytes in network order.
+  /// The local IPv6 addresses, 16 bytes in network order: the same.
   package let local6: Map
+  /// The networks that are this host's by its routes: prefix length and address; the value means nothing.
+  package let localRoutes4: Map
+  package let localRoutes6: Map
   /// The broadcast addresses of this host's networks, 4 bytes in network order: the interface's index, 0 for that of all
   /// networks.
   package let broadcast4: Map
@@ -47,8 +52,15 @@ package struct HookMaps: Sendable {
     let ports = try Map.kept(
       "divert_ports", in: pins, .array, valueSize: HookPort.size, capacity: HookPort.capacity,
       isMappable: true)
-    let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 1, capacity: 65536)
-    let local6 = try Map("divert_local6", .hash, keySize: 16, valueSize: 1, capacity: 65536)
+    let paths = try Map.kept(
+      "divert_paths", in: pins, .array, valueSize: PathEntry.size, capacity: PathEntry.capacity,
+      isMappable: true)
+    let local4 = try Map("divert_local4", .hash, keySize: 4, valueSize: 4, capacity: 65536)
+    let local6 = try Map("divert_local6", .hash, keySize: 16, valueSize: 4, capacity: 65536)
+    let localRoutes4 = try Map(
+      "divert_lroutes4", .longestPrefix, keySize: 8, valueSize: 4, capacity: 65536)
+    let localRoutes6 = try Map(
+      "divert_lroutes6", .longestPrefix, keySize: 20, valueSize: 4, capacity: 65536)
     let broadcast4 = try Map("divert_broad4", .hash, keySize: 4, valueSize: 4, capacity: 65536)
     let interfaces = try Map(
       "divert_devices", .hash, keySize: 4, valueSize: MemoryLayout<HookInterface>.size,
@@ -65,8 +77,11 @@ package struct HookMaps: Sendable {
     self.events = events
     self.packets = packets
     self.ports = ports
+    self.paths = paths
     self.local4 = local4
     self.local6 = local6
+    self.localRoutes4 = localRoutes4
+    self.localRoutes6 = localRoutes6
     self.broadcast4 = broadcast4
     self.interfaces = interfaces
     self.returning = returning
@@ -80,6 +95,7 @@ package struct HookMaps: Sendable {
     try counters.pin(in: pins)
     try events.pin(in: pins)
     try ports.pin(in: pins)
+    try paths.pin(in: pins)
     try sockets.pin(in: pins)
     try socketCounts.pin(in: pins)
   }
@@ -100,6 +116,10 @@ package enum HookEvent: UInt32, CaseIterable, Sendable {
   case stranger
   /// A header that makes no sense: denied before any rule.
   case unreadable
+  /// The table of paths had no room for that of a diverted packet: written back, it is routed anew.
+  case noPath
+  /// A packet was written back so late that the table has another's path there: it was routed anew.
+  case lostPath
 }
 
 /// What a hook has to know about an interface, 16 bytes.
@@ -115,11 +135,17 @@ package struct HookInterface: BitwiseCopyable, Sendable {
   /// A VLAN device with identifier 0 lies on it, of 802.1Q or of 802.1ad.
   package static let hasVLAN0: UInt16 = 2
   package static let hasServiceVLAN0: UInt16 = 4
+  package static let up: UInt16 = 8
+  /// A tunnel that may learn from a packet's route where it leads.
+  package static let needsRoute: UInt16 = 16
 
-  package init(address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), mtu: UInt32, isLoopback: Bool) {
+  package init(
+    address: (UInt8, UInt8, UInt8, UInt8, UInt8, UInt8), mtu: UInt32, isLoopback: Bool, isUp: Bool,
+    needsRoute: Bool
+  ) {
     self.address = address
     self.mtu = mtu
-    self.flags = isLoopback ? Self.loopback : 0
+    flags = (isLoopback ? Self.loopback : 0) | (isUp ? Self.up : 0) | (needsRoute ? Self.needsRoute : 0)
   }
 
   enum Offset {

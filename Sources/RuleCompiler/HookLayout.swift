@@ -16,6 +16,8 @@ enum Context {
   static let interface = 40
   static let segments = 164
   static let socket = 168
+  /// Bytes of payload in each segment of a super-packet.
+  static let segmentSize = 176
 
   /// The five words that belong to whoever handles the packet.
   static func word(_ index: Int) -> Int { 48 + 4 * index }
@@ -23,8 +25,8 @@ enum Context {
 
 /// The mark that the link's hook leaves in the context's words, for the rule hook that sees the packet next.
 ///
-/// Words 0 and 1 are the secret; word 2 is tag, passes and flags; word 3 the receive interface; word 4 the slot of the
-/// socket that wrote the packet. These words
+/// Words 0 and 1 are the secret; word 2 is tag, passes and flags; word 3 the receive interface, 0 for what this host
+/// made; word 4 the slot of the socket that wrote the packet. These words
 /// survive redirection to ingress and egress, an unresolved neighbour and the loopback device, and nobody
 /// clears them on fresh packets: without the secret, they mean nothing.
 enum Mark {
@@ -33,6 +35,14 @@ enum Mark {
   static let loopbackIncoming: UInt32 = 1 << 24
   /// Judged in user space: no rule looks at it any more.
   static let judged: UInt32 = 1 << 25
+}
+
+/// `struct bpf_sock` (linux/bpf.h), what a packet's socket is to a program.
+enum ContextSocket {
+  static let boundInterface = 0
+  static let family = 4
+  /// AF_PACKET.
+  static let packetFamily: UInt32 = 17
 }
 
 /// `skb->pkt_type` (linux/if_packet.h).
@@ -99,10 +109,14 @@ enum Variable {
   static let sourceIsLocal = 244
   static let destinationIsLocal = 248
 
+  /// ``PathEntry/Path``: ``PathEntry/pathSize`` bytes.
+  static let path = 256
+  /// What ``RuleHook`` has found: slot and check of the entry, as `Assembler.findPath` gives them.
+  static let pathNumber = 336
   /// Of an outgoing packet, the priority tag that it is sent with: type and control information as in the frame; 0: none.
-  static let priorityTag = 256
+  static let priorityTag = 340
 
-  static let size = 264
+  static let size = 344
 }
 
 /// ``Variable/transportKind``.

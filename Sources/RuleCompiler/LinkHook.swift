@@ -11,11 +11,15 @@ import Firewall
 /// Registers: r6 the context, r7 the rights of the sending socket, r8 the frame's interface, r9 its flags.
 package struct LinkHook: ~Copyable {
   var assembler = Assembler()
-  private let secret: UInt64
-  private let upcallInterface: UInt32
+  let secret: UInt64
+  let upcallInterface: UInt32
   let refuse: Label
   let incomingPass: Label
   let upcall: Label
+  /// ``Assembler/findPath(_:secret:_:)``.
+  let findPath: Label
+  /// ``askRoutes()``.
+  let askRoutes: Label
 
   /// The index of the loopback interface, which is 1 in every network namespace.
   static var loopback: UInt32 { 1 }
@@ -35,13 +39,26 @@ package struct LinkHook: ~Copyable {
     static let route = -176
     /// `struct bpf_redir_neigh`, 20 bytes.
     static let neighbour = -200
-    /// Of the route look-up.
-    static let lookupFlags = -204
+    /// 1 where the table has the path that the packet was on.
+    static let hasPath = -204
+    /// ``PathEntry/longest``.
+    static let longest = -208
+    /// A copy of that ``PathEntry/Path``, 80 bytes.
+    static let path = -288
+    /// The same of the packet as it was written; ``PathEntry/Path/version`` and what stands before it.
+    static let wanted = -368
+    /// 1 where routes are asked only how large a packet the path takes.
+    static let onlyAsksSize = -372
+    /// 1 where the packet is as it was, as far as routing looks at it.
+    static let isUnchanged = -376
   }
 
   /// `struct bpf_fib_lookup` (linux/bpf.h).
   enum Route {
     static let family = Frame.route
+    static let transport = Frame.route + 1
+    static let sourcePort = Frame.route + 2
+    static let destinationPort = Frame.route + 4
     static let totalLength = Frame.route + 6
     static let interface = Frame.route + 8
     static let typeOfService = Frame.route + 12
@@ -55,6 +72,7 @@ package struct LinkHook: ~Copyable {
     static let byMark: Int32 = 1 << 5
     static let noNeighbour: UInt32 = 7
     static let notForwarded: UInt32 = 4
+    static let forwardingDisabled: UInt32 = 5
     static let needsFragmenting: UInt32 = 8
   }
 
@@ -69,6 +87,8 @@ package struct LinkHook: ~Copyable {
     hook.handUp(maps)
     hook.assembler.place(hook.refuse)
     hook.drop(.badFrame, maps)
+    hook.routeLookUp()
+    hook.assembler.findPath(hook.findPath, secret: secret, maps)
     return try hook.assembler.finish()
   }
 
@@ -77,11 +97,13 @@ package struct LinkHook: ~Copyable {
     refuse = assembler.makeLabel()
     incomingPass = assembler.makeLabel()
     upcall = assembler.makeLabel()
+    findPath = assembler.makeLabel()
+    askRoutes = assembler.makeLabel()
   }
 
   /// Who wrote this frame, what it asks for, and the mark that its packet will carry.
   private mutating func tellApart(_ maps: borrowing HookMaps) {
-    let (client, stranger, deliver, released, marked) = (
+    let (client, stranger, deliver, released, wayBack) = (
       assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(),
       assembler.makeLabel()
     )
@@ -106,43 +128,24 @@ package struct LinkHook: ~Copyable {
       assembler.load(.word, .r1, from: .r10, Frame.header + offset)
       assembler.store(.word, .r1, to: .r10, Frame.headerCopy + offset)
     }
-    assembler.load(.byte, .r1, from: .r10, Frame.header + 11)
-    assembler.jump(if: .r1, .notEqual, UInt32(FrameHeader.version), to: refuse)
-    assembler.load(.byte, .r1, from: .r10, Frame.header + 10)
-    assembler.jump(if: .r1, .equal, UInt32(FrameHeader.Operation.deliver.rawValue), to: deliver)
-    assembler.jump(if: .r1, .equal, UInt32(FrameHeader.Operation.released.rawValue), to: released)
+    let judged = assembler.makeLabel()
+    assembler.load(.byte, .r1, from: .r10, Frame.header + FrameHeader.Offset.kind)
+    for (operation, label) in [
+      (.deliver, deliver), (.released, released), (.accept, judged), (.reinject, wayBack),
+    ] as [(FrameHeader.Operation, Label)] {
+      assembler.jump(if: .r1, .equal, UInt32(FrameHeader.kind(operation)), to: label)
+    }
+    assembler.jump(to: refuse)
+    assembler.place(judged)
+    assembler.calculate(.and, .r7, SocketRights.deliver.rawValue)
+    assembler.jump(if: .r7, .equal, 0, to: refuse)
 
-    let (operation, judged) = (assembler.makeLabel(), UInt32(FrameHeader.Operation.accept.rawValue))
-    assembler.move(.r3, 0)
-    assembler.jump(if: .r1, .equal, UInt32(FrameHeader.Operation.reinject.rawValue), to: operation)
-    assembler.jump(if: .r1, .notEqual, judged, to: refuse)
-    assembler.move32(.r2, .r7)
-    assembler.calculate(.and, .r2, SocketRights.deliver.rawValue)
-    assembler.jump(if: .r2, .equal, 0, to: refuse)
-    assembler.move32(.r3, Mark.judged)
-    assembler.place(operation)
-
-    assembler.load(.word, .r8, from: .r10, Frame.header + 4)
+    assembler.place(wayBack)
+    assembler.load(.word, .r8, from: .r10, Frame.header + FrameHeader.Offset.interface)
     assembler.swapBigEndian(.r8, bits: 32)
-    assembler.load(.byte, .r9, from: .r10, Frame.header + 8)
-    assembler.load(.byte, .r2, from: .r10, Frame.header + 9)
-    assembler.calculate(.shiftLeft, .r2, Mark.passesShift)
-    assembler.calculate(.or, .r3, .r2)
-    assembler.load(.halfword, .r2, from: .r10, Frame.header + 2)
-    assembler.swapBigEndian(.r2, bits: 16)
-    assembler.calculate(.or, .r3, .r2)
-    assembler.store(.word, .r3, to: .r6, Context.word(2))
-    assembler.storeSecret(secret)
-    assembler.load(.word, .r1, from: .r10, Frame.slot)
-    assembler.store(.word, .r1, to: .r6, Context.word(4))
-    // Only a receive interface is part of the mark: which one a packet leaves by is decided by its route.
-    assembler.move(.r1, 0)
-    assembler.move32(.r2, .r9)
-    assembler.calculate(.and, .r2, UInt32(FrameHeader.Flags.transmitInterface.rawValue))
-    assembler.jump(if: .r2, .notEqual, 0, to: marked)
-    assembler.move32(.r1, .r8)
-    assembler.place(marked)
-    assembler.store(.word, .r1, to: .r6, Context.word(3))
+    assembler.load(.byte, .r9, from: .r10, Frame.header + FrameHeader.Offset.flags)
+    findFormerPath(maps)
+    markPacket()
 
     // Frames of more than a page arrive with 14 linear bytes, and redirection reads the IP header from those.
     assembler.move(.r1, .r6)
@@ -172,70 +175,34 @@ package struct LinkHook: ~Copyable {
     assembler.place(out)
   }
 
-  /// What this program cannot do, cutting a packet to its device's size, divertd does: the frame becomes an upcall, to
-  /// be judged in user space from the rule behind its tag on. r1 is the interface to leave by, 0 for an incoming packet.
-  private mutating func handUp(_ maps: borrowing HookMaps) {
-    let (elsewhere, judged, last) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
-    assembler.place(upcall)
-    // What divertd has judged and cut itself and is still too large is nothing to begin again with.
-    assembler.load(.word, .r2, from: .r6, Context.word(2))
-    assembler.jump(if: .r2, .anyBitSet, Mark.judged, to: judged)
-    countHandedUp(maps)
-    assembler.load(.word, .r8, from: .r10, Frame.headerCopy + 4)
-    assembler.load(.byte, .r9, from: .r10, Frame.headerCopy + 8)
-    let received = assembler.makeLabel()
-    assembler.move32(.r3, .r9)
-    assembler.calculate(.and, .r3, UInt32(FrameHeader.Flags.transmitInterface.rawValue))
-    assembler.jump(if: .r3, .equal, 0, to: received)
-    assembler.move32(.r8, .r1)
-    assembler.swapBigEndian(.r8, bits: 32)
-    assembler.place(received)
-    assembler.swapBigEndian(.r1, bits: 16)
-    assembler.store(.halfword, .r1, to: .r10, Frame.header)
-    assembler.calculate(.and, .r2, 0xffff)
-    assembler.jump(if: .r2, .equal, 0xffff, to: last)
-    assembler.calculate(.add, .r2, 1)
-    assembler.place(last)
+  /// The mark that the packet carries on: it goes on behind the rule that its frame says.
+  private mutating func markPacket() {
+    let (judged, marked) = (UInt32(FrameHeader.kind(.accept)), assembler.makeLabel())
+    let rules = assembler.makeLabel()
+    assembler.move(.r3, 0)
+    assembler.load(.byte, .r1, from: .r10, Frame.header + FrameHeader.Offset.kind)
+    assembler.jump(if: .r1, .notEqual, judged, to: rules)
+    assembler.move32(.r3, Mark.judged)
+    assembler.place(rules)
+    assembler.load(.byte, .r2, from: .r10, Frame.header + FrameHeader.Offset.passes)
+    assembler.calculate(.shiftLeft, .r2, Mark.passesShift)
+    assembler.calculate(.or, .r3, .r2)
+    assembler.load(.halfword, .r2, from: .r10, Frame.header + FrameHeader.Offset.tag)
     assembler.swapBigEndian(.r2, bits: 16)
-    assembler.store(.halfword, .r2, to: .r10, Frame.header + 2)
-    assembler.store(.word, .r8, to: .r10, Frame.header + 4)
-    assembler.calculate(.or, .r9, UInt32(FrameHeader.Flags.reinjected.rawValue))
-    assembler.store(.byte, .r9, to: .r10, Frame.header + 8)
-    assembler.load(.byte, .r1, from: .r10, Frame.headerCopy + 9)
-    assembler.store(.byte, .r1, to: .r10, Frame.header + 9)
-    assembler.store(.byte, value: UInt32(FrameHeader.Operation.upcall.rawValue), to: .r10, Frame.header + 10)
-    assembler.store(.byte, value: UInt32(FrameHeader.version), to: .r10, Frame.header + 11)
-    assembler.storeBytes(from: Frame.header, count: 12, at: 0)
-    assembler.count(.upcall, maps, key: Frame.key)
+    assembler.calculate(.or, .r3, .r2)
+    assembler.store(.word, .r3, to: .r6, Context.word(2))
+    assembler.storeSecret(secret)
+    assembler.load(.word, .r1, from: .r10, Frame.slot)
+    assembler.store(.word, .r1, to: .r6, Context.word(4))
+    // Only a receive interface is part of the mark: which one a packet leaves by is decided by its way.
+    let leaving = UInt32(FrameHeader.Flags([.outgoing, .transmitInterface]).rawValue)
     assembler.move(.r1, 0)
-    assembler.store(.word, .r1, to: .r6, Context.priority)
-    assembler.load(.word, .r1, from: .r6, Context.interface)
-    assembler.jump(if: .r1, .notEqual, upcallInterface, to: elsewhere)
-    assembler.clearMark()
-    assembler.answer(Answer.next)
-    assembler.place(elsewhere)
-    assembler.move32(.r1, upcallInterface)
-    assembler.move(.r2, 0)
-    assembler.call(.redirect)
-    assembler.exit()
-    assembler.place(judged)
-    drop(.tooBig, maps)
-  }
-
-  /// It is written back like any other. Keeps r1 and r2.
-  private mutating func countHandedUp(_ maps: borrowing HookMaps) {
-    let (incoming, counted) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.move32(.r7, .r1)
-    assembler.load(.byte, .r9, from: .r10, Frame.headerCopy + 8)
-    assembler.calculate(.and, .r9, UInt32(FrameHeader.Flags.outgoing.rawValue))
-    assembler.jump(if: .r9, .equal, 0, to: incoming)
-    assembler.count(.reinjectedOutgoing, ofSlot: Frame.slot, maps)
-    assembler.jump(to: counted)
-    assembler.place(incoming)
-    assembler.count(.reinjectedIncoming, ofSlot: Frame.slot, maps)
-    assembler.place(counted)
-    assembler.move32(.r1, .r7)
-    assembler.load(.word, .r2, from: .r6, Context.word(2))
+    assembler.move32(.r2, .r9)
+    assembler.calculate(.and, .r2, leaving)
+    assembler.jump(if: .r2, .equal, leaving, to: marked)
+    assembler.move32(.r1, .r8)
+    assembler.place(marked)
+    assembler.store(.word, .r1, to: .r6, Context.word(3))
   }
 
   /// Refuses the frame, which its sender sees as `ENOBUFS`, and writes down why.
@@ -254,17 +221,7 @@ package struct LinkHook: ~Copyable {
     assembler.place(found)
   }
 
-  /// Neighbour redirection drops frames to a group address, and the header's first byte, from the port, may look like
-  /// one.
-  mutating func clearAddresses() {
-    for offset in stride(from: 0, to: 12, by: 4) {
-      assembler.store(.word, value: 0, to: .r10, Frame.header + offset)
-    }
-    assembler.storeBytes(from: Frame.header, count: 12, at: 0)
-  }
-
   mutating func enterLoopback() {
-    clearAddresses()
     assembler.move32(.r1, Self.loopback)
     assembler.move(.r2, 0)
     assembler.move(.r3, 0)

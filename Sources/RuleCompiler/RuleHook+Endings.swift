@@ -34,33 +34,37 @@ extension RuleHook {
     assembler.load(.word, .r1, from: .r7, Variable.passes)
     assembler.jump(if: .r1, .greaterOrEqual, UInt32(FrameHeader.passLimit), to: looped)
     loadLink(counting: HookPort.Offset.diverted, otherwise: nobody, maps)
+    keepPriority()
     tellOwnerIfAsked()
+    writeDownPath(maps)
     buildFrameHeader(.diverted)
     assembler.jump(to: handOver)
 
     assembler.place(upcall)
     assembler.move32(.r8, environment.upcallInterface)
     countPackets(.upcall, maps)
+    keepPriority()
     tellOwner()
-    // No port yet: its place is free for the transmit interface of a forwarded packet.
-    assembler.load(.word, .r1, from: .r7, Variable.transmitInterface)
-    assembler.store(.word, .r1, to: .r7, Variable.port)
+    // By which interface a forwarded packet leaves, divertd reads there: it gets an entry at any price.
+    writeDownPath(atAnyPrice: true, maps)
     buildFrameHeader(.upcall)
     assembler.load(.word, .r1, from: .r7, Variable.reinjected)
     assembler.jump(if: .r1, .equal, 0, to: handOver)
-    assembler.load(.byte, .r1, from: .r7, Variable.frameHeader + 8)
+    assembler.load(.byte, .r1, from: .r7, Variable.frameHeader + FrameHeader.Offset.flags)
     assembler.calculate(.or, .r1, UInt32(FrameHeader.Flags.reinjected.rawValue))
-    assembler.store(.byte, .r1, to: .r7, Variable.frameHeader + 8)
+    assembler.store(.byte, .r1, to: .r7, Variable.frameHeader + FrameHeader.Offset.flags)
 
     assembler.place(handOver)
     makeRoom()
     assembler.storeBytes(from: Variable.frameHeader, count: 12, at: 0)
     assembler.storeSecret(environment.secret)
-    // A packet that a socket has written still belongs to it, and no packet socket is shown its own packets: a clone
-    // belongs to nobody.
+    // A packet that a socket has written still belongs to it, in the tunnels that it has gone into since, too; and no
+    // packet socket is shown its own packets. A clone belongs to nobody.
     let fresh = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r7, Variable.reinjected)
-    assembler.jump(if: .r1, .equal, 0, to: fresh)
+    assembler.load(.doubleword, .r1, from: .r6, Context.socket)
+    assembler.jump64(if: .r1, .equal, 0, to: fresh)
+    assembler.load(.word, .r1, from: .r1, ContextSocket.family)
+    assembler.jump(if: .r1, .notEqual, ContextSocket.packetFamily, to: fresh)
     assembler.move(.r1, .r6)
     assembler.move(.r2, .r8)
     assembler.move(.r3, 0)
@@ -88,9 +92,9 @@ extension RuleHook {
     assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)
     assembler.store(.word, value: UInt32(ruleNumber), to: .r7, Variable.tag)
     loadLink(counting: HookPort.Offset.teed, otherwise: nobody, maps)
-    assembler.load(.word, .r1, from: .r6, Context.priority)
-    assembler.store(.word, .r1, to: .r7, Variable.priority)
+    keepPriority()
     tellOwnerIfAsked()
+    writeDownPath(maps)
     buildFrameHeader(.diverted, flags: .tee)
     assembler.loadBytes(at: 0, count: 12, to: Variable.linkHeader)
     assembler.storeBytes(from: Variable.frameHeader, count: 12, at: 0)
@@ -123,6 +127,12 @@ extension RuleHook {
     countPackets(.noPort, maps)
     assembler.jump(to: next)
     assembler.place(bound)
+  }
+
+  /// What the packet has before its owner is told there. Changes r1.
+  private mutating func keepPriority() {
+    assembler.load(.word, .r1, from: .r6, Context.priority)
+    assembler.store(.word, .r1, to: .r7, Variable.priority)
   }
 
   /// Where the socket of the port at r0 asks for it: ``tellOwner()``.
@@ -159,7 +169,7 @@ extension RuleHook {
   }
 
   /// Counts a super-packet as what it is on the wire, as rules do.
-  private mutating func countPackets(_ event: HookEvent, _ maps: borrowing HookMaps) {
+  mutating func countPackets(_ event: HookEvent, _ maps: borrowing HookMaps) {
     assembler.count(event, of: Variable.packets, maps, key: Variable.key)
   }
 
@@ -177,11 +187,12 @@ extension RuleHook {
 
   /// ``FrameHeader`` at `Variable.frameHeader`, byte for byte.
   private mutating func buildFrameHeader(_ operation: FrameHeader.Operation, flags: FrameHeader.Flags = []) {
-    for (variable, offset) in [(Variable.port, 0), (Variable.tag, 2)] {
-      assembler.load(.word, .r1, from: .r7, variable)
-      assembler.swapBigEndian(.r1, bits: 16)
-      assembler.store(.halfword, .r1, to: .r7, Variable.frameHeader + offset)
-    }
+    let kind = UInt32(FrameHeader.kind(operation))
+    let offset = { (field: Int) in Variable.frameHeader + field }
+    assembler.store(.byte, value: kind, to: .r7, offset(FrameHeader.Offset.kind))
+    assembler.load(.word, .r1, from: .r7, Variable.tag)
+    assembler.swapBigEndian(.r1, bits: 16)
+    assembler.store(.halfword, .r1, to: .r7, offset(FrameHeader.Offset.tag))
     assembler.load(.word, .r1, from: .r7, Variable.receiveInterface)
     if isOutgoing {
       let forwarded = assembler.makeLabel()
@@ -197,12 +208,16 @@ extension RuleHook {
       assembler.calculate(.or, .r2, UInt32(flags.rawValue))
     }
     assembler.swapBigEndian(.r1, bits: 32)
-    assembler.store(.word, .r1, to: .r7, Variable.frameHeader + 4)
-    assembler.store(.byte, .r2, to: .r7, Variable.frameHeader + 8)
+    assembler.store(.word, .r1, to: .r7, offset(FrameHeader.Offset.interface))
+    assembler.store(.byte, .r2, to: .r7, offset(FrameHeader.Offset.flags))
     assembler.load(.word, .r1, from: .r7, Variable.passes)
-    assembler.store(.byte, .r1, to: .r7, Variable.frameHeader + 9)
-    assembler.store(.byte, value: UInt32(operation.rawValue), to: .r7, Variable.frameHeader + 10)
-    assembler.store(.byte, value: UInt32(FrameHeader.version), to: .r7, Variable.frameHeader + 11)
+    assembler.store(.byte, .r1, to: .r7, offset(FrameHeader.Offset.passes))
+    assembler.load(.word, .r1, from: .r7, Variable.pathNumber)
+    assembler.move32(.r2, .r1)
+    assembler.calculate(.shiftRight, .r2, 16)
+    assembler.store(.byte, .r2, to: .r7, offset(FrameHeader.Offset.check))
+    assembler.swapBigEndian(.r1, bits: 16)
+    assembler.store(.halfword, .r1, to: .r7, offset(FrameHeader.Offset.path))
   }
 
   /// Where a device has no link-layer header: 14 bytes in front, the EtherType in the last two.

@@ -22,6 +22,8 @@ package struct RuleHook: ~Copyable {
   let deny: Label
   /// Called by rules that count and go on: the verifier moves all that follows for each look-up that it writes out.
   private let countAndReturn: Label
+  /// ``Assembler/findPath(_:secret:_:)``.
+  let findPath: Label
   /// Whether the rule being translated has already made sure of the packet's version.
   var knownVersion: UInt8 = 0
   /// By number: where a `skipto` leads, while that lies ahead.
@@ -47,6 +49,7 @@ package struct RuleHook: ~Copyable {
       hook.rules(ruleSet, maps)
     }
     hook.counting(maps)
+    hook.assembler.findPath(hook.findPath, secret: environment.secret, maps)
     return try hook.assembler.finish()
   }
 
@@ -60,6 +63,7 @@ package struct RuleHook: ~Copyable {
     accept = assembler.makeLabel()
     deny = assembler.makeLabel()
     countAndReturn = assembler.makeLabel()
+    findPath = assembler.makeLabel()
   }
 
   var isOutgoing: Bool { environment.direction == .outgoing }
@@ -100,9 +104,9 @@ package struct RuleHook: ~Copyable {
     assembler.load(.word, .r8, from: .r6, Context.word(2))
     if isOutgoing {
       assembler.jump(if: .r8, .anyBitSet, Mark.loopbackIncoming, to: letGo)
-      assembler.load(.word, .r1, from: .r6, Context.word(3))
-      assembler.store(.word, .r1, to: .r7, Variable.receiveInterface)
     }
+    assembler.load(.word, .r1, from: .r6, Context.word(3))
+    assembler.store(.word, .r1, to: .r7, Variable.receiveInterface)
     assembler.load(.word, .r1, from: .r6, Context.word(4))
     assembler.store(.word, .r1, to: .r7, Variable.writerSlot)
     assembler.clearMark()

@@ -12,6 +12,7 @@ struct HostState: Sendable {
   var interfaces: [UInt32: Interface] = [:]
   var routes: [Route] = []
   var ports = PortTable<SocketEnd>()
+  var marks = FormerMarks()
   let forwards: Bool
   var received: [[UInt8]] = []
   var counters = SimulatedCounters()

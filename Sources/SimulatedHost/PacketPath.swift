@@ -85,7 +85,8 @@ extension HostState {
       return EINVAL
     }
     let destination = destination(of: packet)
-    guard let interface = wayOut(to: destination, named: reentry?.pass.transmitInterface ?? 0) else {
+    let named = reentry?.pass.transmitInterface ?? 0
+    guard let interface = wayOut(to: destination, from: source(of: packet), named: named) else {
       counters.unreachable += 1
       return destination.isOfSeveralLinks ? ENETUNREACH : EHOSTUNREACH
     }
@@ -179,8 +180,10 @@ extension HostState {
   }
 
   private mutating func withSink<Result>(_ body: (inout DivertEngine, inout PortSink) -> Result) -> Result {
-    var sink = PortSink(ports: ports, now: now)
+    var sink = PortSink(ports: ports, now: now, marks: marks)
+    marks = FormerMarks()
     defer {
+      marks = sink.marks
       for port in sink.closed { ports.unbind(port) }
       waiting += sink.proceeding
     }
@@ -191,6 +194,7 @@ extension HostState {
   ///
   /// - Returns: 0 or an errno. What becomes of an incoming packet nobody tells, as on BSD.
   mutating func reinject(_ packet: RawSpan, _ header: FrameHeader, mark: UInt32) -> CInt {
+    let mark = mark != 0 || header.flags.contains(.ownMark) ? mark : marks.mark(of: header)
     switch engine.admit(packet, header) {
     case .refused(let code): return code
     case .reenters(let reentry):
@@ -204,9 +208,17 @@ extension HostState {
     }
   }
 
-  /// Only what no route tells, which link is meant, is left to the packet's address.
-  private func wayOut(to destination: HostAddress, named interface: UInt32) -> UInt32? {
-    destination.isOfSeveralLinks && interface != 0 ? interface : route(to: destination)
+  /// Only what no route tells, which link is meant, is left to the packet's address, or to its source.
+  private func wayOut(
+    to destination: HostAddress, from source: HostAddress, named interface: UInt32
+  ) -> UInt32? {
+    guard destination.isOfSeveralLinks else { return route(to: destination) }
+    return interface != 0 ? interface : route(to: destination) ?? owner(of: source)
+  }
+
+  private func source(of packet: [UInt8]) -> HostAddress {
+    let fields = PacketFields(parsing: packet.rawSpan)
+    return fields.version == 6 ? HostAddress(fields.source6) : HostAddress(fields.source4)
   }
 
   func destination(of packet: [UInt8]) -> HostAddress {

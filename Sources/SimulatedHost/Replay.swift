@@ -107,10 +107,12 @@ private struct ReplaySink: DivertSink {
 
   init(echoing: Set<UInt16>) { self.echoing = echoing }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
+  mutating func deliver(
+    _ packet: RawSpan, to port: UInt16, _ header: FrameHeader, _ origin: PacketOrigin
+  ) -> Delivery {
     guard !header.flags.contains(.tee) else { return .delivered }
     isDelivered = true
-    returned = echoing.contains(header.port) ? header.tag : nil
+    returned = echoing.contains(port) ? header.tag : nil
     return .delivered
   }
 

@@ -93,6 +93,7 @@ struct SocketPair: ~Copyable {
 struct PortSink: DivertSink {
   let ports: PortTable<SocketEnd>
   let now: UInt64
+  var marks: FormerMarks
   /// Ports whose sockets have been found closed.
   var closed: [UInt16] = []
   /// Fragments that go on.
@@ -106,10 +107,14 @@ struct PortSink: DivertSink {
     proceeding.append(([UInt8](copying: packet), onward))
   }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
-    guard let end = ports[header.port] else { return .noListener }
+  mutating func deliver(
+    _ packet: RawSpan, to port: UInt16, _ header: FrameHeader, _ origin: PacketOrigin
+  ) -> Delivery {
+    guard let end = ports[port] else { return .noListener }
+    var header = header
+    header.path = marks.path(ofMark: origin.mark, outgoing: header.flags.contains(.outgoing))
     let delivery = end.deliver(packet, header, origin, now: now)
-    if delivery == .noListener { closed.append(header.port) }
+    if delivery == .noListener { closed.append(port) }
     return delivery
   }
 }

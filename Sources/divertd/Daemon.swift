@@ -37,8 +37,9 @@ struct Daemon: ~Copyable {
     let kept = failClosed ? try KeptHost(below: pins, socket: socketPath) : nil
     let earlier = rulesFile == nil ? kept?.earlier : nil
     let ruleSet = try earlier?.rules(default: defaultAction) ?? .load(rulesFile, defaultAction ?? .allow)
-    // RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
-    let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100)
+    // RTMGRP_LINK, and for each version of IP RTMGRP_…_IFADDR and RTMGRP_…_ROUTE
+    let interfaceChanges = try NetlinkSocket(protocolNumber: 0, groups: 1 | 0x10 | 0x100 | 0x40 | 0x400)
+    try interfaceChanges.passOverForwardingRoutes()
     let wakeUp = try WakeUp()
     let host = try LinuxHost(
       ruleSet, passingPorts: passingPorts.union(earlier?.passingPorts ?? []),

@@ -24,10 +24,12 @@ struct FrameTests {
     var random = SeededGenerator()
     for round in 0..<10_000 {
       let header = FrameHeader(
-        port: 0, tag: .random(in: 0 ... .max, using: &random),
+        tag: .random(in: 0 ... .max, using: &random),
         interface: .random(in: 0 ... .max, using: &random),
-        flags: FrameHeader.Flags(rawValue: .random(in: 0 ... .max, using: &random)), passes: 1,
-        operation: .reinject)
+        flags: FrameHeader.Flags(rawValue: .random(in: 0 ... .max, using: &random)),
+        path: FramePath(
+          slot: .random(in: 0 ... .max, using: &random), check: .random(in: 0 ... .max, using: &random)),
+        passes: 1, operation: .reinject)
       let version: UInt8 = Bool.random(using: &random) ? 4 : 6
       var ours = [UInt8](repeating: 0xa5, count: FrameHeader.packetOffset)
       unsafe ours.withUnsafeMutableBytes { buffer in
@@ -35,11 +37,14 @@ struct FrameTests {
         header.write(to: &span, packetVersion: version)
       }
       var theirs = [UInt8](repeating: 0x5a, count: Int(frame_header_size))
-      let frame = frame(tag: header.tag, interface: header.interface, flags: header.flags.rawValue)
+      let frame = frame(
+        interface: header.interface, tag: header.tag, path: header.path.slot, check: header.path.check,
+        flags: header.flags.rawValue)
       frame_write(&theirs, frame, UInt32(version))
       #expect(ours == theirs, "seed \(testSeed), round \(round)")
       let read = frame_read(ours)
       #expect(read.tag == header.tag && read.interface == header.interface)
+      #expect(read.path == header.path.slot && read.check == header.path.check)
       #expect(read.flags == header.flags.rawValue)
     }
   }

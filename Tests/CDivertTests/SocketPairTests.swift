@@ -56,7 +56,7 @@ struct SocketPairTests {
       let frame =
         frameBytes(
           FrameHeader(
-            port: 2000, tag: tag, interface: 0, flags: .outgoing, passes: 0, operation: .diverted), packet)
+            tag: tag, interface: 0, flags: .outgoing, passes: 0, operation: .diverted), packet)
         + padding
       #expect(send(pair.link, frame, frame.count, 0) == frame.count)
 
@@ -120,7 +120,7 @@ struct SocketPairTests {
       #expect(sent == size, comment)
       let came = recv(pair.link, &received, received.count, 0)
       let header = FrameHeader(
-        port: 0, tag: address.sin_port, interface: 0, flags: .outgoing, passes: 1, operation: .reinject)
+        tag: address.sin_port, interface: 0, flags: .outgoing, passes: 1, operation: .reinject)
       #expect(Array(received.prefix(max(0, came))) == frameBytes(header, memory.prefix(size)), comment)
     }
   }

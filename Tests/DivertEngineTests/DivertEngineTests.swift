@@ -10,7 +10,7 @@ import Testing
 struct RecordingSink: DivertSink {
   var bound: Set<UInt16> = [2000, 2001]
   var room = Int.max
-  var frames: [(header: FrameHeader, packet: [UInt8])] = []
+  var frames: [(port: UInt16, header: FrameHeader, packet: [UInt8])] = []
   var wantsWhole = false
   var longestPacket = 65_535
   var proceeded: [(packet: [UInt8], onward: Onward)] = []
@@ -21,10 +21,12 @@ struct RecordingSink: DivertSink {
     proceeded.append(([UInt8](packet), onward))
   }
 
-  mutating func deliver(_ packet: RawSpan, _ header: FrameHeader, _ origin: PacketOrigin) -> Delivery {
-    guard bound.contains(header.port) else { return .noListener }
+  mutating func deliver(
+    _ packet: RawSpan, to port: UInt16, _ header: FrameHeader, _ origin: PacketOrigin
+  ) -> Delivery {
+    guard bound.contains(port) else { return .noListener }
     guard frames.count < room else { return .full }
-    frames.append((header, [UInt8](packet)))
+    frames.append((port, header, [UInt8](packet)))
     return .delivered
   }
 }
@@ -53,7 +55,7 @@ struct DivertEngineTests {
     #expect(sink.frames.map(\.packet) == [Self.echo])
     #expect(
       sink.frames.map(\.header) == [
-        FrameHeader(port: 2000, tag: 100, interface: 3, flags: [], passes: 0, operation: .diverted)
+        FrameHeader(tag: 100, interface: 3, flags: [], passes: 0, operation: .diverted)
       ])
     #expect(engine.counters.delivered == 1)
     #expect(engine.ruleCounters[engine.ruleSet.entries[0].slot].packets == 1)
@@ -76,7 +78,7 @@ struct DivertEngineTests {
       #expect(
         sink.frames.map(\.header) == [
           FrameHeader(
-            port: 2000, tag: 100, interface: interface, flags: flags, passes: 3, operation: .diverted)
+            tag: 100, interface: interface, flags: flags, passes: 3, operation: .diverted)
         ], "\(pass)")
     }
   }
@@ -85,7 +87,7 @@ struct DivertEngineTests {
     var engine = try engine("100 tee 2000 ip from any to any", "100 tee 2001 ip from any to any")
     var sink = RecordingSink()
     #expect(engine.judge(Self.echo.rawSpan, Self.incoming, to: &sink) == .proceed)
-    #expect(sink.frames.map(\.header.port) == [2000, 2001])
+    #expect(sink.frames.map(\.port) == [2000, 2001])
     #expect(sink.frames.allSatisfy { $0.header.flags == .tee && $0.header.tag == 100 })
     sink.bound = []
     #expect(engine.judge(Self.echo.rawSpan, Self.incoming, to: &sink) == .proceed)
@@ -122,7 +124,7 @@ struct DivertEngineTests {
       "200 divert 2001 ip from any to any")
     func index(_ tag: UInt16) -> Int? {
       let header = FrameHeader(
-        port: 2000, tag: tag, interface: 3, flags: [], passes: 1, operation: .reinject)
+        tag: tag, interface: 3, flags: [], passes: 1, operation: .reinject)
       guard case .reenters(let reentry) = engine.admit(Self.echo.rawSpan, header) else { return nil }
       return reentry.index
     }
@@ -156,7 +158,7 @@ struct DivertEngineTests {
     for (interface, flags, passes, pass, code) in Self.admissions {
       var engine = try engine("100 deny ip from any to any")
       let header = FrameHeader(
-        port: 2000, tag: 0, interface: interface, flags: flags, passes: passes, operation: .reinject)
+        tag: 0, interface: interface, flags: flags, passes: passes, operation: .reinject)
       let name = Comment(rawValue: "interface \(interface), flags \(flags.rawValue), passes \(passes)")
       switch engine.admit(Self.echo.rawSpan, header) {
       case .reenters(let reentry):
@@ -173,7 +175,7 @@ struct DivertEngineTests {
     }
     var engine = try engine()
     let header = FrameHeader(
-      port: 2000, tag: 0, interface: 3, flags: .outgoing, passes: 1, operation: .reinject)
+      tag: 0, interface: 3, flags: .outgoing, passes: 1, operation: .reinject)
     #expect(engine.admit(Self.echo.rawSpan.extracting(first: 27), header) == .refused(EINVAL))
   }
 

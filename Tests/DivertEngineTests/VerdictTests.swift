@@ -22,8 +22,8 @@ struct VerdictTests {
     case .proceed: outcome = .allowed
     case .denied: outcome = .gone
     case .consumed:
-      let header = try #require(sink.frames.last).header
-      outcome = .diverted(port: header.port, tag: header.tag)
+      let frame = try #require(sink.frames.last)
+      outcome = .diverted(port: frame.port, tag: frame.header.tag)
     }
     let found = row.text(outcome, ruleSet, length: packet.length) { slot in
       (engine.ruleCounters[slot].packets, engine.ruleCounters[slot].bytes)

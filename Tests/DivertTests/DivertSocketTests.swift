@@ -7,7 +7,7 @@ import Testing
 struct DivertSocketTests {
   static let echo = hex("4500001c 00010000 4001 f6dc c0000201 c0000202 0800 f7fd 0001 0001")
   static let incoming = FrameHeader(
-    port: 2000, tag: 100, interface: 3, flags: [], passes: 2, operation: .diverted)
+    tag: 100, interface: 3, flags: [], passes: 2, operation: .diverted)
   let link: FrameLink
 
   init() throws { link = try FrameLink() }
@@ -102,7 +102,7 @@ struct DivertSocketTests {
     var batch = try socket.read()
     while let packet = batch.next() { try writer.reinject(packet) }
     let frame = try #require(link.receive())
-    #expect(frame == hex("07d0 0064 00000003 04 03 02 01 0800") + Self.echo)
+    #expect(frame == hex("22 04 0064 00000003 0000 00 03 0800") + Self.echo)
     #expect(link.receive() == nil)
   }
 
@@ -129,11 +129,11 @@ struct DivertSocketTests {
     }
     let result = writer.reinject(batch)
     #expect(result.written == 4 && result.refused == 0 && result.lastError == nil)
-    #expect(link.receive() == hex("07d0 0001 00000003 00 03 02 01 0800") + Self.echo)
+    #expect(link.receive() == hex("22 00 0001 00000003 0000 00 03 0800") + Self.echo)
     let changed = hex("4500001c 00010000 3f01 f6dc c0000201 c0000202 0800 f7fd 0001 0001")
-    #expect(link.receive() == hex("07d0 0002 00000003 01 03 02 01 0800") + changed)
-    #expect(link.receive() == hex("07d0 0028 00000003 00 03 02 01 0800") + Self.echo)
-    #expect(link.receive() == hex("07d0 0005 00000003 00 03 02 01 0800") + Self.echo)
+    #expect(link.receive() == hex("22 01 0002 00000003 0000 00 03 0800") + changed)
+    #expect(link.receive() == hex("22 00 0028 00000003 0000 00 03 0800") + Self.echo)
+    #expect(link.receive() == hex("22 00 0005 00000003 0000 00 03 0800") + Self.echo)
     #expect(link.receive() == nil)
   }
 
@@ -142,13 +142,13 @@ struct DivertSocketTests {
     var noChecksum = Self.echo
     (noChecksum[10], noChecksum[11]) = (0xde, 0xad)
     try socket.writer.reinject(noChecksum, as: .outgoing())
-    #expect(link.receive() == hex("07d0 0000 00000000 01 01 02 01 0800") + noChecksum)
+    #expect(link.receive() == hex("22 01 0000 00000000 0000 00 01 0800") + noChecksum)
     try socket.writer.reinject(Self.echo, as: .incoming(on: "em0", tag: 7))
-    #expect(link.receive() == hex("07d0 0007 00000003 00 01 02 01 0800") + Self.echo)
+    #expect(link.receive() == hex("22 00 0007 00000003 0000 00 01 0800") + Self.echo)
     try socket.writer.reinject(Self.echo, as: .incoming(at: .init(rawValue: 0xc000_0201)))
-    #expect(link.receive() == hex("07d0 0000 00000003 00 01 02 01 0800") + Self.echo)
+    #expect(link.receive() == hex("22 00 0000 00000003 0000 00 01 0800") + Self.echo)
     try socket.writer.reinject(noChecksum, as: .incoming(onIndex: 9))
-    #expect(link.receive() == hex("07d0 0000 00000009 00 01 02 01 0800") + noChecksum)
+    #expect(link.receive() == hex("22 00 0000 00000009 0000 00 01 0800") + noChecksum)
   }
 
   @Test func `what is refused is an error about one packet`() throws {
@@ -187,7 +187,7 @@ struct DivertSocketTests {
     let batch = try socket.read()
     let result = writer.reinject(batch)
     #expect(result.written == 2 && result.refused == 1 && result.lastError?.code == ELOOP)
-    #expect(link.receive()?[9] == 1 && link.receive()?[9] == 2 && link.receive() == nil)
+    #expect(link.receive()?[11] == 1 && link.receive()?[11] == 2 && link.receive() == nil)
   }
 
   @Test func `a host that goes ends the reading`() throws {

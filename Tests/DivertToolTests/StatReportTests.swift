@@ -100,6 +100,8 @@ struct StatReportTests {
       receiveBuffer: 1024, droppedFull: 0, diverted: 0, teed: 2, written: Counts())
     later.totals[.diverted] += 2001
     later.totals[.invalidFragments] = 1
+    later.totals[.noPath] = 3
+    later.totals[.unplaced] = 2
     #expect(
       report(later, at: start + .seconds(2)).following(before).text == """
          port  policy  diverted/s  teed/s   waiting  full/s  in/s  out/s  refused             options  program
@@ -114,6 +116,7 @@ struct StatReportTests {
           judged by divertd 0, delivered by it 0, unreadable 0, frames of strangers 0
           fragments that waited 0, datagrams put together 0, timed out 0, evicted 0, given up 0
           of the fragments: invalid 1 (1/s)
+          without the path they were on: no room 3 (2/s), dropped by divertd 2 (1/s)
 
         """)
   }

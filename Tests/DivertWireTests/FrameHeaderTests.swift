@@ -5,17 +5,18 @@ import Testing
 
 struct FrameHeaderTests {
   let header = FrameHeader(
-    port: 2000, tag: 100, interface: 3, flags: [.outgoing, .tee], passes: 7, operation: .diverted)
+    tag: 100, interface: 3, flags: [.outgoing, .tee], path: FramePath(slot: 0x1234, check: 0x85), passes: 7,
+    operation: .diverted)
 
   @Test func `a header reads back as it was written, and every byte was written`() throws {
     var frame = [UInt8](repeating: 0xa5, count: 14)
     write(header, to: &frame, packetVersion: 6)
-    #expect(frame == hex("07d0 0064 00000003 09 07 01 01 86dd"))
+    #expect(frame == hex("12 09 0064 00000003 1234 85 07 86dd"))
     #expect(FrameHeader(parsing: frame.rawSpan) == header)
   }
 
   @Test func `what is shorter is no frame`() {
-    let frame = hex("07d0 0064 00000003 00 00 01 01 0800")
+    let frame = hex("12 00 0064 00000003 0000 00 00 0800")
     #expect(FrameHeader(parsing: frame.rawSpan) != nil)
     for length in 0..<14 {
       #expect(FrameHeader(parsing: frame.rawSpan.extracting(first: length)) == nil, "\(length) bytes")
@@ -23,10 +24,17 @@ struct FrameHeaderTests {
   }
 
   @Test func `other versions and operations are refused`() {
-    for (offset, value) in [(11, 0), (11, 2), (10, 0), (10, 7), (10, 255)] as [(Int, UInt8)] {
-      var frame = hex("07d0 0064 00000003 00 00 01 01 0800")
-      frame[offset] = value
-      #expect(FrameHeader(parsing: frame.rawSpan) == nil, "byte \(offset) = \(value)")
+    for kind in [0x11, 0x10, 0x13, 0x02, 0x72, 0xf2, 0xff] as [UInt8] {
+      var frame = hex("12 00 0064 00000003 0000 00 00 0800")
+      frame[0] = kind
+      #expect(FrameHeader(parsing: frame.rawSpan) == nil, "\(kind)")
+    }
+  }
+
+  /// Neighbour redirection drops what goes to a group address, and these bytes lie where an Ethernet frame has it.
+  @Test func `no frame looks like one to a group`() {
+    for operation in (0...15).compactMap(FrameHeader.Operation.init(rawValue:)) {
+      #expect(FrameHeader.kind(operation) & 1 == 0)
     }
   }
 
@@ -37,7 +45,8 @@ struct FrameHeaderTests {
     let frames = blocks.map { hex($0) }
     try #require(frames.count == 2)
     let request = FrameHeader(
-      port: 2000, tag: 100, interface: 3, flags: [], passes: 0, operation: .diverted)
+      tag: 100, interface: 3, flags: [], path: FramePath(slot: 0xb1a5, check: 0x81), passes: 0,
+      operation: .diverted)
     var back = request
     (back.passes, back.operation) = (1, .reinject)
     for (frame, header) in zip(frames, [request, back]) {
@@ -61,7 +70,7 @@ struct FrameHeaderTests {
     }
     let flags: [(String, FrameHeader.Flags)] = [
       ("outgoing", .outgoing), ("broadcast", .broadcast), ("multicast", .multicast), ("tee", .tee),
-      ("transmitInterface", .transmitInterface),
+      ("transmitInterface", .transmitInterface), ("reinjected", .reinjected), ("ownMark", .ownMark),
     ]
     for (name, flag) in flags { #expect(value(name).map { 1 << $0 } == flag.rawValue, "\(name)") }
     let operations: [(String, FrameHeader.Operation)] = [

@@ -23,11 +23,10 @@ import Testing
           header.replaceSubrange(4..<8, with: [0, 0, 0, UInt8.random(in: 0...8, using: &generator)])
           header[9] = UInt8.random(in: 0...5, using: &generator)
           if Bool.random(using: &generator) {
-            header[10] = FrameHeader.Operation.reinject.rawValue
+            header[0] = FrameHeader.kind(.reinject)
           } else {
-            header[10] = UInt8.random(in: 0...6, using: &generator)
+            header[0] = UInt8.random(in: 0...6, using: &generator) << 4 | FrameHeader.version
           }
-          header[11] = FrameHeader.version
           header.replaceSubrange(
             12..<14, with: Bool.random(using: &generator) ? [0x08, 0x00] : [0x86, 0xdd])
         }

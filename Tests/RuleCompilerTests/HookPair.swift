@@ -12,6 +12,7 @@ struct HookPair: ~Copyable {
   let maps: HookMaps
   let incoming: Program
   let outgoing: Program
+  private let bound: Set<UInt16>
 
   enum Outcome: Equatable {
     case allow
@@ -27,10 +28,12 @@ struct HookPair: ~Copyable {
   ) throws {
     let maps = try HookMaps(ruleCapacity: ruleSet.slotCount)
     for interface in host.interfaces {
-      for address in interface.addresses4 { try maps.local4.update(address.rawValue.bigEndian, UInt8(1)) }
+      for address in interface.addresses4 {
+        try maps.local4.update(address.rawValue.bigEndian, interface.index)
+      }
       for address in interface.addresses6 {
         try maps.local6.update(
-          [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, UInt8(1))
+          [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, interface.index)
       }
     }
     for port in bound { try maps.ports.update(UInt32(port), HookPort(link: 1)) }
@@ -45,6 +48,7 @@ struct HookPair: ~Copyable {
     let outgoing = try Program(
       "test_out", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
     self.maps = maps
+    self.bound = bound
     self.incoming = incoming
     self.outgoing = outgoing
   }
@@ -59,6 +63,16 @@ struct HookPair: ~Copyable {
 
   func count(of event: HookEvent) -> UInt64 {
     maps.events.words(at: event.rawValue).reduce(0) { $0 + $1[0] }
+  }
+
+  /// By bound port: what `divert` has given to it.
+  private var diverted: [UInt16: UInt64] {
+    bound.reduce(into: [:]) { counts, port in
+      let bytes = maps.ports.lookup(UInt32(port)) ?? []
+      counts[port] = bytes[HookPort.Offset.diverted...].prefix(8).reversed().reduce(0) {
+        $0 << 8 | UInt64($1)
+      }
+    }
   }
 
   /// - Parameter interface: For an outgoing packet, where it was received; 0: it was not.
@@ -80,11 +94,12 @@ struct HookPair: ~Copyable {
       store(UInt32(truncatingIfNeeded: secret), at: Context.word(0))
       store(UInt32(truncatingIfNeeded: secret >> 32), at: Context.word(1))
       store(UInt32(tag), at: Context.word(2))
-      store(interface, at: Context.word(3))
+      store(direction == .incoming ? 1 : interface, at: Context.word(3))
     } else if direction == .outgoing {
       store(interface, at: Context.ingressInterface)
     }
     store(1, at: Context.interface)
+    let before = diverted
     let run: (result: UInt32, frame: [UInt8], context: [UInt8])
     switch direction {
     case .incoming: run = try incoming.testRun(frame: frame, context: context)
@@ -96,8 +111,12 @@ struct HookPair: ~Copyable {
     case 7:
       let result = run.frame
       guard let header = FrameHeader(parsing: result.span.bytes) else { return .gone }
-      return header.operation == .upcall
-        ? .upcall(at: header.tag) : .diverted(port: header.port, tag: header.tag)
+      if header.operation == .upcall { return .upcall(at: header.tag) }
+      let after = diverted
+      guard let port = bound.first(where: { before[$0] != after[$0] }) else {
+        throw SystemError("find the port that was diverted to", code: 22)
+      }
+      return .diverted(port: port, tag: header.tag)
     default: throw SystemError("understand the hook's answer \(run.result)", code: 22)
     }
   }

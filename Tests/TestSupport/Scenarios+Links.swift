@@ -6,7 +6,9 @@ import Testing
 /// Destinations that say less than by which interface to leave, and where packets may not go.
 extension Scenario {
   static let links: [Scenario] = [
-    Scenario("to a group or to all: by the interface that is named, unchanged; ENETUNREACH where none is") {
+    Scenario(
+      "to a group or to all: by the interface that is named or has the source, unchanged; else ENETUNREACH"
+    ) {
       host in
       try host.ipfw("add 100 tee 2001 udp from any to any out")
       try host.ipfw("add 200 count udp from any to any out xmit em1")
@@ -14,12 +16,13 @@ extension Scenario {
       let socket = try host.open(port: 2000)
       let destinations = ["224.0.0.251", "239.1.2.3", "255.255.255.255", "ff02::fb", "ff05::2", "fe80::77"]
       for (number, destination) in destinations.enumerated() {
-        let source = destination.contains(":") ? "2001:db8:2::1" : "198.51.100.1"
+        let (source, stranger) =
+          destination.contains(":") ? ("2001:db8:2::1", "2001:db8:9::9") : ("198.51.100.1", "203.0.113.9")
         var packet = try Sample.udp(source, 5353, destination, 5353, [1, 2, 3])
         packet[destination.contains(":") ? 7 : 8] = 7
         if !destination.contains(":") { setHeaderChecksum(&packet) }
         let error = #expect(throws: SystemError.self, "\(destination)") {
-          try socket.writer.reinject(packet, as: .outgoing())
+          try socket.writer.reinject(Sample.udp(stranger, 1, destination, 2), as: .outgoing())
         }
         #expect(error?.code == ENETUNREACH, "\(destination)")
         let unknown = #expect(throws: SystemError.self) {
@@ -28,11 +31,13 @@ extension Scenario {
         #expect(unknown?.code == EADDRNOTAVAIL)
         // Nobody has that address, so the packet waits there for its neighbour's.
         guard destination != "fe80::77" else { continue }
-        try socket.writer.reinject(packet, as: .outgoing(on: "em1"))
-        try observer.step(wait: .seconds(5))
-        #expect(observer.seen.map(\.bytes).last == packet, "\(destination): with its own time to live")
-        #expect(host.name(of: try #require(observer.seen.last).address.interface) == "em1")
-        #expect(try host.packets(countedBy: 200) == UInt64(number + 1), "\(destination)")
+        for (way, address) in [DivertAddress.outgoing(on: "em1"), .outgoing()].enumerated() {
+          try socket.writer.reinject(packet, as: address)
+          try observer.step(wait: .seconds(5))
+          #expect(observer.seen.map(\.bytes).last == packet, "\(destination): with its own time to live")
+          #expect(host.name(of: try #require(observer.seen.last).address.interface) == "em1")
+          #expect(try host.packets(countedBy: 200) == UInt64(2 * number + way + 1), "\(destination)")
+        }
       }
       socket.close()
     },

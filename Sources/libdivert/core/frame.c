@@ -9,15 +9,16 @@ static uint32_t number32(const uint8_t *bytes) {
 }
 
 struct frame frame_read(const uint8_t header[frame_header_size]) {
-  return (struct frame){.tag = number16(header + 2), .interface = number32(header + 4), .flags = header[8]};
+  return (struct frame){.flags = header[1], .tag = number16(header + 2), .interface = number32(header + 4),
+                        .path = number16(header + 8), .check = header[10]};
 }
 
 void frame_write(uint8_t header[frame_header_size], struct frame frame, unsigned version) {
-  // The port is not said: the kernel knows the socket. One pass: a BSD address has no room to count them in.
+  // One pass: a BSD address has no room to count them in.
   const uint8_t bytes[frame_header_size] = {
-      0, 0, frame.tag >> 8, frame.tag & 0xff,
+      frame_kind(frame_reinject), frame.flags, frame.tag >> 8, frame.tag & 0xff,
       frame.interface >> 24, frame.interface >> 16 & 0xff, frame.interface >> 8 & 0xff, frame.interface & 0xff,
-      frame.flags, 1, frame_reinject, frame_version,
+      frame.path >> 8, frame.path & 0xff, frame.check, 1,
       version == 6 ? 0x86 : 0x08, version == 6 ? 0xdd : 0x00,
   };
   __builtin_memcpy(header, bytes, sizeof bytes);

@@ -8,10 +8,9 @@
 #include "frame.h"
 
 enum {
-  filter_length = 10,
+  filter_length = 8,
   magic = 0x44495654, // "DIVT"
-  version_offset = 11,
-  operation_offset = 10,
+  kind_offset = 0,
 };
 
 int mark_attach(int socket, struct mark mark) {
@@ -19,11 +18,9 @@ int mark_attach(int socket, struct mark mark) {
       BPF_STMT(BPF_LD | BPF_IMM, magic),
       BPF_STMT(BPF_LD | BPF_IMM, (uint32_t)mark.domain << 16 | mark.protocol),
       BPF_STMT(BPF_LD | BPF_IMM, mark.slot),
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, version_offset),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_version, 0, 3),
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, operation_offset),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_diverted, 2, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_deliver, 1, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kind_offset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_kind(frame_diverted), 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, frame_kind(frame_deliver), 1, 0),
       BPF_STMT(BPF_RET | BPF_K, 0),
       BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
   };

@@ -8,6 +8,7 @@
 #include "address.h"
 #include "calls.h"
 #include "divert.h"
+#include "recent.h"
 
 enum { at_once = 16 }; // messages of a batch that go to the kernel together
 
@@ -61,8 +62,10 @@ static ssize_t tell(int socket, struct msghdr *message, const struct pieces *pie
   length = frame_packet_length(start, length);
   message->msg_flags &= ~MSG_TRUNC;
   if (length > pieces->room) message->msg_flags |= MSG_TRUNC;
+  struct frame frame = frame_read(pieces->header);
+  recent_keep(socket, frame, start, length);
   if (message->msg_name != NULL) {
-    struct sockaddr_in address = address_of(socket, frame_read(pieces->header));
+    struct sockaddr_in address = address_of(socket, frame);
     memcpy(message->msg_name, &address, message->msg_namelen < sizeof address ? message->msg_namelen : sizeof address);
     message->msg_namelen = sizeof address;
   }
@@ -125,6 +128,7 @@ static ssize_t receive_whole(int socket, uint8_t *buffer, int flags, struct sock
   struct frame frame = frame_read(buffer);
   size_t size = frame_packet_length(buffer + frame_header_size, (size_t)count - frame_header_size);
   memmove(buffer, buffer + frame_header_size, size);
+  recent_keep(socket, frame, buffer, size);
   if (address != NULL) {
     struct sockaddr_in name = address_of(socket, frame);
     memcpy(address, &name, *length < sizeof name ? *length : sizeof name);

@@ -9,9 +9,9 @@
 
 enum {
   frame_header_size = 14, // 12 bytes and the EtherType
-  frame_version = 1,
+  frame_version = 2,
   frame_longest_packet = 65535,
-  frame_looked_at = 40, // bytes of a packet that the functions below need to see, if it has them
+  frame_looked_at = 44, // bytes of a packet that the functions below need to see, if it has them
 
   frame_outgoing = 1 << 0,
   frame_broadcast = 1 << 1,
@@ -23,9 +23,14 @@ enum {
   frame_deliver = 3,
 };
 
+// The first byte of a frame.
+#define frame_kind(operation) ((operation) << 4 | frame_version)
+
 struct frame {
-  uint16_t tag;
   uint32_t interface;
+  uint16_t tag;
+  uint16_t path; // where the host has written down the packet's path
+  uint8_t check; // of that; 0 where it has not
   uint8_t flags;
 };
 
