@@ -4,10 +4,11 @@ import DivertWire
 import Firewall
 import Foundation
 import Kernel
-import LinuxHost
 import Namespaces
 import TestSupport
 import Testing
+
+@testable import LinuxHost
 
 /// Rules that take long to read and to load, and what goes on meanwhile.
 @Suite(.serialized) struct RuleChangesTests {
