@@ -212,11 +212,8 @@ extension RuleSet {
     return entries.contains { entry in
       entry.rule.clauses.contains { clause in
         clause.terms.contains { term in
-          switch term.test {
-          case .received(let match), .transmitted(let match), .via(let match):
-            changed.contains(where: match.matches)
-          default: false
-          }
+          guard let match = term.test.interfaces else { return false }
+          return changed.contains(where: match.matches)
         }
       }
     }

@@ -23,6 +23,18 @@ extension RuleParser {
   }
 }
 
+extension Test {
+  /// The interfaces that the test asks for, where it asks for any.
+  package var interfaces: InterfaceMatch? {
+    switch self {
+    case .received(let match), .transmitted(let match), .via(let match): match
+    case .version, .protocolNumber, .source, .destination, .sourcePort, .destinationPort, .direction,
+      .icmpTypes, .tcpFlags, .established, .fragment, .diverted:
+      nil
+    }
+  }
+}
+
 extension InterfaceMatch {
   var text: String {
     switch self {
