@@ -119,6 +119,9 @@ let package = Package(
         "Firewall", "Packets", "Captures", "Kernel", "Namespaces", "DivertTool", "AllocationCounter",
       ],
       path: "Benchmarks/EvaluatorBench", swiftSettings: commonSettings),
+    .executableTarget(
+      name: "RuleBench", dependencies: ["BPF", "Firewall", "Kernel", "Packets", "RuleCompiler"],
+      path: "Benchmarks/RuleBench", swiftSettings: commonSettings),
     .executableTarget(name: "PreloadBench", path: "Benchmarks/PreloadBench"),
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     .target(

@@ -63,7 +63,7 @@ package struct Assembler: ~Copyable {
     for (slot, _) in jumps where kept[slot] {
       guard let target = targets[slot] else { continue }
       let distance = position[target] - position[slot] - 1
-      if slots[slot].opcode == Self.longJump || slots[slot].opcode == Self.callOpcode {
+      if [Self.longJump, Self.callOpcode, Self.wideLoad].contains(slots[slot].opcode) {
         slots[slot].immediate = Int32(distance)
       } else {
         guard let offset = Int16(exactly: distance) else { throw .jumpTooFar(slot: slot, distance: distance) }
@@ -82,6 +82,7 @@ package struct Assembler: ~Copyable {
         let opcode = slots[slot].opcode
         if opcode == Self.wideLoad {
           reached[slot + 1] = true
+          if let function = targets[slot] { waiting.append(function) }
           slot += 2
           continue
         }
@@ -207,6 +208,13 @@ package struct Assembler: ~Copyable {
     append(Instruction(opcode: Self.callOpcode, source: .r1))
   }
 
+  /// The address of code of this program that the kernel is to call (BPF_PSEUDO_FUNC); like what ``call(_:)`` calls.
+  package mutating func loadFunction(_ destination: Register, _ label: Label) {
+    jumps.append((slots.count, label))
+    append(Instruction(opcode: Self.wideLoad, destination: destination, source: .r4))
+    append(Instruction(opcode: 0))
+  }
+
   package mutating func exit() { append(Instruction(opcode: Self.exitOpcode)) }
 
   private static let longJump: UInt8 = 0x06
@@ -271,4 +279,5 @@ package enum Helper: Int32, Sendable {
   case fullSocket = 95
   case redirectNeighbour = 152
   case ktimeGetCoarseNanoseconds = 160
+  case loop = 181
 }

@@ -15,6 +15,8 @@ enum BPFCommand: CInt {
   case programTestRun = 10
   case objectInfo = 15
   case programQuery = 16
+  case typesLoad = 18
+  case enableStatistics = 32
   case mapFreeze = 22
   case linkCreate = 28
   case linkUpdate = 29

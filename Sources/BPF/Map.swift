@@ -10,6 +10,8 @@ package final class Map: Sendable {
     case perCPUArray = 6
     /// Finds the longest prefix: a key is its length in bits, 32 bits in host order, and the bytes.
     case longestPrefix = 11
+    /// Its values are descriptors of maps; replacing one is one step for all programs.
+    case arrayOfMaps = 12
   }
 
   package let descriptor: Descriptor
@@ -19,9 +21,12 @@ package final class Map: Sendable {
   package let capacity: Int
   let name: String
 
-  /// - Parameter isMappable: Whether the values of an array can be mapped into memory (BPF_F_MMAPABLE).
+  /// - Parameters:
+  ///   - isMappable: Whether the values of an array can be mapped into memory (BPF_F_MMAPABLE).
+  ///   - inner: Of an array of maps: a map whose shape all of them have.
   package convenience init(
-    _ name: String, _ kind: Kind, keySize: Int = 4, valueSize: Int, capacity: Int, isMappable: Bool = false
+    _ name: String, _ kind: Kind, keySize: Int = 4, valueSize: Int, capacity: Int, isMappable: Bool = false,
+    of inner: Map? = nil
   ) throws(SystemError) {
     var attributes = BPFAttributes()
     attributes.store(kind.rawValue, at: 0)
@@ -29,6 +34,7 @@ package final class Map: Sendable {
     attributes.store(UInt32(valueSize), at: 8)
     attributes.store(UInt32(capacity), at: 12)
     attributes.store(Self.flags(kind, isMappable: isMappable), at: 16)
+    if let inner { attributes.store(UInt32(bitPattern: inner.descriptor.number), at: 20) }
     for (index, byte) in name.utf8.prefix(15).enumerated() { attributes.store(byte, at: 28 + index) }
     let number = attributes.call(.mapCreate)
     guard number >= 0 else {
@@ -140,7 +146,7 @@ package final class Map: Sendable {
 }
 
 /// As the kernel counts them for per-CPU maps: those that could ever be plugged in, not those that run.
-let possibleCPUs: Int = {
+package let possibleCPUs: Int = {
   guard let text = try? readSmallFile("/sys/devices/system/cpu/possible"),
     let last = text.split(whereSeparator: { $0 == "-" || $0 == "," || $0 == "\n" }).last.flatMap({ Int($0) })
   else { return Int(sysconf(CInt(_SC_NPROCESSORS_CONF))) }

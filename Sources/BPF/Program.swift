@@ -9,6 +9,7 @@ package struct Program: ~Copyable, Sendable {
   package init(_ name: String, _ instructions: [Instruction]) throws(ProgramError) {
     // Neighbour redirection, clocks and other helpers are for GPL-compatible programs only.
     let license: StaticString = "GPL"
+    let functions = try FunctionTypes(instructions)
     var log: [UInt8] = []
     while true {
       var attributes = BPFAttributes()
@@ -16,6 +17,7 @@ package struct Program: ~Copyable, Sendable {
       attributes.store(UInt32(instructions.count), at: 4)
       unsafe attributes.storeAddress(license.utf8Start, at: 16)
       for (index, byte) in name.utf8.prefix(15).enumerated() { attributes.store(byte, at: 48 + index) }
+      functions?.store(in: &attributes)
       let number = unsafe instructions.withUnsafeBytes { code in
         unsafe attributes.storeAddress(code.baseAddress, at: 8)
         return unsafe log.withUnsafeMutableBytes { buffer in

@@ -33,6 +33,14 @@ import Glibc
     return unsafe start.load(fromByteOffset: offset, as: UInt32.self)
   }
 
+  /// Stores 64-bit integers in host byte order from the start on.
+  package func store(_ words: [UInt64]) {
+    precondition(isWritable && words.count * 8 <= length)
+    unsafe words.withUnsafeBytes {
+      unsafe start.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(start), byteCount: $0.count)
+    }
+  }
+
   /// Stores a 32-bit integer in host byte order, in one piece.
   package func store(_ value: UInt32, at offset: Int) {
     precondition(isWritable && offset >= 0 && offset + 4 <= length && offset % 4 == 0)

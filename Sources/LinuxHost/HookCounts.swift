@@ -23,6 +23,8 @@ struct HookCounts: ~Copyable {
   /// What divertd itself has written to the sockets of ports.
   private var delivered: [UInt16: PortCounts] = [:]
   private var knownPorts: Set<UInt16> = []
+  /// Ports where packets go on while nothing has bound them.
+  private var passingPorts: Set<UInt16> = []
 
   init(_ maps: borrowing HookMaps) throws(SystemError) {
     let ports = try SharedMapping(
@@ -40,8 +42,20 @@ struct HookCounts: ~Copyable {
   mutating func set(port: UInt16, link: UInt32, options: HookPortOptions) {
     knownPorts.insert(port)
     let entry = Int(port) * HookPort.size
-    ports.store(options.rawValue, at: entry + HookPort.Offset.options)
+    let policy: HookPortOptions = passingPorts.contains(port) ? .passing : []
+    ports.store(options.union(policy).rawValue, at: entry + HookPort.Offset.options)
     ports.store(link, at: entry + HookPort.Offset.link)
+  }
+
+  /// Says at which ports packets go on with the next rule while nothing has bound them.
+  mutating func setPassing(_ wanted: Set<UInt16>) {
+    for port in wanted.symmetricDifference(passingPorts) {
+      let place = Int(port) * HookPort.size + HookPort.Offset.options
+      var options = HookPortOptions(rawValue: ports.half(at: place))
+      if wanted.contains(port) { options.insert(.passing) } else { options.remove(.passing) }
+      ports.store(options.rawValue, at: place)
+    }
+    passingPorts = wanted
   }
 
   /// Takes over what hooks have counted for an earlier divertd.

@@ -1,60 +1,40 @@
 import BPF
-import Dispatch
 import Firewall
 import Kernel
 import RuleCompiler
-import Synchronization
 
-/// The rule set's programs, one for each direction and kind of link-layer header.
+/// The hooks' programs for one shape of interfaces. They know no rules: those are in the image.
 struct RulePrograms: ~Copyable {
   let incoming: Program
   let outgoing: Program
 
   init(
-    _ ruleSet: RuleSet, host: HostView, shape: HookShape, secret: UInt64, upcallInterface: UInt32,
-    passingPorts: Set<UInt16>, judgesInUserSpace: Bool = false, maps: borrowing HookMaps
+    shape: HookShape, secret: UInt64, upcallInterface: UInt32, judgesInUserSpace: Bool = false,
+    maps: borrowing HookMaps
   ) throws(HostError) {
     var environment = HookEnvironment(
       direction: .incoming, linkHeaderLength: shape.linkHeaderLength, secret: secret,
       upcallInterface: upcallInterface)
-    environment.passingPorts = passingPorts
     environment.isMember = shape.isMember
     environment.hasChildren = shape.hasChildren
     environment.judgesInUserSpace = judgesInUserSpace
-    var environments = [environment]
+    let incoming = try Self.load("divert_in", environment, maps)
     environment.direction = .outgoing
-    environments.append(environment)
-    // Nearly all of the time is the verifier's, which works for two as fast as for one.
-    let programs = InlineArray<2, Mutex<Result<Program, HostError>?>> { _ in Mutex(nil) }
-    DispatchQueue.concurrentPerform(iterations: 2) { [environments] index in
-      programs[index].withLock { $0 = Self.load(ruleSet, host, environments[index], maps) }
-    }
-    guard let incoming = programs[0].withLock({ $0.take() }),
-      let outgoing = programs[1].withLock({ $0.take() })
-    else { fatalError("each direction has a program or an error by now") }
-    let loaded = try incoming.get()
-    self.outgoing = try outgoing.get()
-    self.incoming = loaded
+    outgoing = try Self.load("divert_out", environment, maps)
+    self.incoming = incoming
   }
 
-  /// What the verifier finds too large is halved: the rules beyond are then judged in user space.
   private static func load(
-    _ ruleSet: RuleSet, _ host: HostView, _ environment: HookEnvironment, _ maps: borrowing HookMaps
-  ) -> Result<Program, HostError> {
-    var environment = environment
-    let name = environment.direction == .incoming ? "divert_in" : "divert_out"
-    while true {
-      do {
-        return .success(
-          try Program(name, RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps)))
-      } catch let error as ProgramError {
-        guard error.isTooLarge, environment.instructionLimit > 64 else { return .failure(.program(error)) }
-        environment.instructionLimit /= 2
-      } catch let error as AssemblerError {
-        return .failure(.assembler(error))
-      } catch {
-        return .failure(.assembler(.unplacedLabel(slot: 0)))
-      }
+    _ name: String, _ environment: HookEnvironment, _ maps: borrowing HookMaps
+  ) throws(HostError) -> Program {
+    do {
+      return try Program(name, RuleHook.compile(environment: environment, maps: maps))
+    } catch let error as ProgramError {
+      throw .program(error)
+    } catch let error as AssemblerError {
+      throw .assembler(error)
+    } catch {
+      throw .assembler(.unplacedLabel(slot: 0))
     }
   }
 }

@@ -104,6 +104,7 @@ extension LinuxHost {
           hooks[index] = try InterfaceHook(index, shape, box.programs, kept: kept)
         }
       }
+      if current == nil { judgedAbove.insert(index) } else { judgedAbove.remove(index) }
     } catch {
       // Gone again already.
       guard error.code != ENODEV, error.code != ENOLINK else { return }
@@ -115,8 +116,7 @@ extension LinuxHost {
     if let box = upwardPrograms[shape] { return box }
     let box = RuleProgramsBox(
       try RulePrograms(
-        engine.ruleSet, host: view, shape: shape, secret: secret, upcallInterface: upcallLink.index,
-        passingPorts: [], judgesInUserSpace: true, maps: maps))
+        shape: shape, secret: secret, upcallInterface: upcallLink.index, judgesInUserSpace: true, maps: maps))
     upwardPrograms[shape] = box
     return box
   }

@@ -8,9 +8,11 @@ import RuleCompiler
 package struct RulePreparation: Sendable {
   package let ruleSet: RuleSet
   package let passingPorts: Set<UInt16>
-  fileprivate let before: RuleSet
+  fileprivate let before: RulesForHost
   fileprivate let view: HostView
   fileprivate let shapes: Set<HookShape>
+  /// Of these, the ones that there are no programs for yet.
+  fileprivate let newShapes: Set<HookShape>
   fileprivate let secret: UInt64
   fileprivate let upcallInterface: UInt32
   fileprivate let maps: HookMaps
@@ -22,9 +24,12 @@ package struct RulePreparation: Sendable {
 package struct PreparedRules: Sendable {
   fileprivate let rules: RulesForHost
   fileprivate let passingPorts: Set<UInt16>
+  fileprivate let image: LoadedImage
+  /// For new shapes of interfaces; for all, where the maps are not those of the host any more.
   fileprivate let programs: [HookShape: RuleProgramsBox]
-  /// Those of the host, or larger ones for more slots.
-  fileprivate let counters: Map
+  fileprivate let hasNewMaps: Bool
+  /// Those of the host, or larger ones for more slots or a larger image.
+  fileprivate let maps: HookMaps
   /// Of ``KeptState``.
   fileprivate let keptText: String?
   /// Slots that another rule had before.
@@ -60,8 +65,8 @@ extension LinuxHost {
     of ruleSet: RuleSet, passingPorts: Set<UInt16>? = nil
   ) -> RulePreparation {
     RulePreparation(
-      ruleSet: ruleSet, passingPorts: passingPorts ?? engine.passingPorts, before: engine.ruleSet,
-      view: view, shapes: shapes, secret: secret,
+      ruleSet: ruleSet, passingPorts: passingPorts ?? engine.passingPorts, before: engine.rules,
+      view: view, shapes: shapes, newShapes: shapes.subtracting(programs.keys), secret: secret,
       upcallInterface: upcallLink.index, maps: maps, kept: keptState)
   }
 
@@ -70,33 +75,63 @@ extension LinuxHost {
   /// - Returns: False if the interfaces have changed meanwhile: the rules are then to be prepared anew.
   package func commit(_ prepared: PreparedRules) throws(HostError) -> Bool {
     let ruleSet = prepared.rules.ruleSet
-    guard prepared.rules.view == view, shapes.isSubset(of: prepared.programs.keys) else {
+    let known = prepared.hasNewMaps ? [] : Set(programs.keys)
+    guard prepared.rules.view == view, shapes.isSubset(of: known.union(prepared.programs.keys)) else {
       return false
     }
     // First what can fail.
     let diverts = ruleSet.entries.contains { $0.rule.givesToPort }
     if diverts { try limitLoopback() }
     try system { () throws(SystemError) in try keep(prepared.keptText) }
-    let hasMoreCounters = prepared.counters !== maps.counters
-    moveCounters(to: prepared.counters)
+    if prepared.hasNewMaps { try replacePrograms(with: prepared.programs, prepared.maps) }
+    programs.merge(prepared.programs) { _, new in new }
     for slot in prepared.changedSlots { clearCounter(slot: slot) }
-    for (index, hook) in hooks {
-      guard let box = prepared.programs[hook.shape] else { continue }
-      // A device that goes away takes its hooks along: that is not a failure to enforce.
-      do throws(SystemError) {
-        try hook.replace(with: box.programs, hook.shape)
-      } catch {
-        hooks[index] = nil
-        hasLostHooks = true
-      }
-    }
-    programs = prepared.programs
+    try system { () throws(SystemError) in try prepared.image.enforce(maps) }
+    image = prepared.image
+    hookCounts.setPassing(prepared.passingPorts)
     programsAreStale = false
     engine.replace(prepared.rules)
     engine.passingPorts = prepared.passingPorts
-    if hasMoreCounters { keepCounters() }
+    for index in judgedAbove { replaceProgram(of: index) }
+    judgedAbove = []
+    if prepared.hasNewMaps { keepCounters() }
     if !diverts, let loopback { settings.restore(loopback.name) }
     return true
+  }
+
+  /// Other programs with other maps, by which the rules in force are the same as before.
+  private func replacePrograms(
+    with programs: [HookShape: RuleProgramsBox], _ maps: HookMaps
+  ) throws(HostError) {
+    if image != nil {
+      do throws(SystemError) {
+        let image = try LoadedImage(engine.rules.image, size: maps.imageSize)
+        try image.enforce(maps)
+        self.image = image
+      } catch {
+        throw .system(error)
+      }
+    }
+    self.programs = programs
+    upwardPrograms = [:]
+    for index in hooks.keys where !judgedAbove.contains(index) { replaceProgram(of: index) }
+    // What is still being judged counts in the old maps.
+    try system { () throws(SystemError) in try PacketSocket.waitForPacketsUnderWay() }
+    if maps.counters !== self.maps.counters {
+      for entry in engine.ruleSet.entries { engine.ruleCounters[entry.slot] = counter(slot: entry.slot) }
+    }
+    self.maps = maps
+  }
+
+  private func replaceProgram(of index: UInt32) {
+    guard let hook = hooks[index], let box = programs[hook.shape] else { return }
+    // A device that goes away takes its hooks along: that is not a failure to enforce.
+    do throws(SystemError) {
+      try hook.replace(with: box.programs, hook.shape)
+    } catch {
+      hooks[index] = nil
+      hasLostHooks = true
+    }
   }
 
   private var loopback: NetworkInterface? { interfaces.first(where: \.isLoopback) }
@@ -109,40 +144,43 @@ extension LinuxHost {
       try settings.setMTU(of: loopback.name, to: UInt32(TapDevice.maximumMTU))
     }
   }
-
-  private func moveCounters(to counters: Map) {
-    guard counters !== maps.counters else { return }
-    for entry in engine.ruleSet.entries { engine.ruleCounters[entry.slot] = counter(slot: entry.slot) }
-    maps.counters = counters
-  }
 }
 
 extension RulePreparation {
   /// - Throws: ``HostError`` if the kernel does not take the rules.
   package func prepare() throws(HostError) -> PreparedRules {
+    let rules = RulesForHost(ruleSet, view, after: before)
     var maps = maps
+    let image: LoadedImage
     let (needed, capacity) = (ruleSet.slotCount, maps.counters.capacity)
-    if needed > capacity {
-      maps.counters = try system { () throws(SystemError) in
-        try Map("divert_counters", .perCPUArray, valueSize: 24, capacity: max(needed, capacity * 2))
+    let hasNewMaps: Bool
+    do throws(SystemError) {
+      let size = try ImageSize(holding: rules.image, atLeast: maps.imageSize)
+      hasNewMaps = needed > capacity || size > maps.imageSize
+      if needed > capacity {
+        maps.counters = try Map(
+          "divert_counters", .perCPUArray, valueSize: 24, capacity: max(needed, capacity * 2))
       }
+      // The old programs go on with the image that they have until all are replaced.
+      if hasNewMaps { (maps.images, maps.imageSize) = (try size.makeMap(), size) }
+      image = try LoadedImage(rules.image, size: size)
+    } catch {
+      throw .system(error)
     }
     var programs: [HookShape: RuleProgramsBox] = [:]
-    for shape in shapes {
+    for shape in hasNewMaps ? shapes : newShapes {
       programs[shape] = RuleProgramsBox(
-        try RulePrograms(
-          ruleSet, host: view, shape: shape, secret: secret, upcallInterface: upcallInterface,
-          passingPorts: passingPorts, maps: maps))
+        try RulePrograms(shape: shape, secret: secret, upcallInterface: upcallInterface, maps: maps))
     }
-    let old = Dictionary(before.entries.map { ($0.slot, $0.rule) }) { first, _ in first }
-    let changed = ruleSet.entries.filter { old[$0.slot]?.inSet($0.rule.set) != $0.rule }.map(\.slot)
+    let changed = ruleSet.newSlots(since: before.ruleSet)
+    let taken = Set(before.ruleSet.entries.map(\.slot))
     // What no rule counts in can be cleared while the old rules are in force.
-    for slot in changed where old[slot] == nil { try? maps.counters.clear(UInt32(slot)) }
+    for slot in changed where !taken.contains(slot) { try? maps.counters.clear(UInt32(slot)) }
     var state = kept
     state?.ruleSet = ruleSet
     state?.passingPorts = passingPorts
     return PreparedRules(
-      rules: RulesForHost(ruleSet, view), passingPorts: passingPorts, programs: programs,
-      counters: maps.counters, keptText: state?.text, changedSlots: changed)
+      rules: rules, passingPorts: passingPorts, image: image, programs: programs, hasNewMaps: hasNewMaps,
+      maps: maps, keptText: state?.text, changedSlots: changed)
   }
 }

@@ -53,8 +53,12 @@ package final class LinuxHost {
   /// What the hooks of the present interfaces have to be like.
   var shapes: Set<HookShape> = []
   var programs: [HookShape: RuleProgramsBox] = [:]
-  /// Programs that have all rules judged in user space, for interfaces that ``programs`` are not made for yet.
+  /// Programs that have all rules judged in user space, for interfaces that the rules in force were not prepared for.
   var upwardPrograms: [HookShape: RuleProgramsBox] = [:]
+  /// The interfaces whose hooks have these.
+  var judgedAbove: Set<UInt32> = []
+  /// The rules in force, as the hooks have them.
+  var image: LoadedImage?
 
   /// - Parameters:
   ///   - ruleSet: In force as soon as this returns.
@@ -72,7 +76,7 @@ package final class LinuxHost {
       try Settings(path: settingsFile, keepsChanges: earlier != nil)
     }
     let maps = try system { () throws(SystemError) in
-      try HookMaps(ruleCapacity: max(1024, first.slotCount), keptIn: kept?.pins)
+      try HookMaps(ruleCapacity: max(HookMaps.usualRules, first.slotCount), keptIn: kept?.pins)
     }
     let device: LinkDevice
     do throws(SystemError) {
@@ -110,6 +114,7 @@ package final class LinuxHost {
     self.kept = kept
     self.engine = DivertEngine(ruleSet: first, view: HostView())
     engine.passingPorts = earlier?.passingPorts ?? passingPorts
+    self.hookCounts.setPassing(engine.passingPorts)
     try system { () throws(SystemError) in try takeOver() }
     try system { () throws(SystemError) in
       // Without these a route look-up from the link's hook, which is one through lo, finds nothing.

@@ -11,6 +11,9 @@ package struct HookMaps: Sendable {
   package let events: Map
   /// One entry: what a CPU keeps of the packet that it judges (``Variable``).
   let packets: Map
+  /// One entry: the rule image in force.
+  package var images: Map
+  package var imageSize = ImageSize.usual
   /// By divert port: ``HookPort``.
   package let ports: Map
   /// Where diverted packets were going: ``PathEntry``.
@@ -36,6 +39,9 @@ package struct HookMaps: Sendable {
   /// By slot: a 64-bit count for each `SocketCount`. Programs map it to learn why a packet was refused.
   package let socketCounts: Map
 
+  /// For so many rules there are counters from the beginning: they take 8 MiB at most.
+  package static let usualRules = max(1024, min(16_384, (8 << 20) / (24 * possibleCPUs)))
+
   /// Sockets that may exist at the same time.
   package static let socketCapacity = 16384
 
@@ -49,6 +55,7 @@ package struct HookMaps: Sendable {
     let events = try Map.kept(
       "divert_events", in: pins, .perCPUArray, valueSize: 8, capacity: HookEvent.allCases.count)
     let packets = try Map("divert_packet", .perCPUArray, valueSize: Variable.size, capacity: 1)
+    let images = try ImageSize.usual.makeMap()
     let ports = try Map.kept(
       "divert_ports", in: pins, .array, valueSize: HookPort.size, capacity: HookPort.capacity,
       isMappable: true)
@@ -76,6 +83,7 @@ package struct HookMaps: Sendable {
     self.counters = counters
     self.events = events
     self.packets = packets
+    self.images = images
     self.ports = ports
     self.paths = paths
     self.local4 = local4
@@ -186,6 +194,8 @@ package struct HookPortOptions: OptionSet, BitwiseCopyable, Sendable {
   package static let fragments = HookPortOptions(rawValue: 1)
   /// Who has made each packet, in its priority.
   package static let owner = HookPortOptions(rawValue: 8)
+  /// Not of the socket: packets go on with the next rule while nothing has bound the port.
+  package static let passing = HookPortOptions(rawValue: 1 << 31)
 }
 
 /// What a link's hook has to know about a socket, 8 bytes.
@@ -227,14 +237,8 @@ package struct HookEnvironment: Sendable {
   package var isMember = false
   /// Whether macvlan devices of this host send by the interface.
   package var hasChildren = false
-  /// Whether divertd judges all packets, from the first rule on: for interfaces that no program is made for yet.
+  /// Whether divertd judges all packets, from the first rule on: for interfaces that no image is made for yet.
   package var judgesInUserSpace = false
-  /// Ports where packets go on with the next rule while nobody listens; elsewhere they are dropped.
-  package var passingPorts: Set<UInt16> = []
-  /// Rules beyond this many instructions are judged in user space. The verifier gives up after a million looks; on Linux
-  /// 6.18 it has up to three at an instruction of a rule, and some 40 more where one calls (``callCost``).
-  package var instructionLimit = 280_000
-  static let callCost = 36
 
   package init(direction: Direction, linkHeaderLength: Int, secret: UInt64, upcallInterface: UInt32) {
     self.direction = direction

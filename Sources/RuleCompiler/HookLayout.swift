@@ -105,18 +105,11 @@ enum Variable {
   static let source4 = 232
   static let destination4 = 236
   static let protocolNumber = 240
-  /// Not 0 where the address is one of this host's; only in programs with rules that ask.
+  /// 1 where the address is one of this host's and the rules ask.
   static let sourceIsLocal = 244
   static let destinationIsLocal = 248
 
-  /// ``PathEntry/Path``: ``PathEntry/pathSize`` bytes.
-  static let path = 256
-  /// What ``RuleHook`` has found: slot and check of the entry, as `Assembler.findPath` gives them.
-  static let pathNumber = 336
-  /// Of an outgoing packet, the priority tag that it is sent with: type and control information as in the frame; 0: none.
-  static let priorityTag = 340
-
-  static let size = 344
+  static let size = evaluatorSize
 }
 
 /// ``Variable/transportKind``.

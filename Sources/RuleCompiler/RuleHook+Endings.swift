@@ -86,11 +86,9 @@ extension RuleHook {
     assembler.steal()
   }
 
-  /// A copy to the port's link; the packet goes on with the next rule as it was.
-  mutating func tee(port: UInt16, _ ruleNumber: UInt16, _ maps: borrowing HookMaps) {
+  /// A copy to the link of the port among the variables, with the number there as its tag; the packet goes on with the next rule as it was.
+  mutating func tee(_ maps: borrowing HookMaps) {
     let (skip, nobody) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)
-    assembler.store(.word, value: UInt32(ruleNumber), to: .r7, Variable.tag)
     loadLink(counting: HookPort.Offset.teed, otherwise: nobody, maps)
     keepPriority()
     tellOwnerIfAsked()
@@ -112,21 +110,6 @@ extension RuleHook {
     countPackets(.noPort, maps)
     assembler.place(skip)
     assembler.store(.word, value: 0, to: .r7, Variable.isDiverted)
-    assembler.load(.word, .r8, from: .r7, Variable.source4)
-  }
-
-  /// While nobody has bound the port, the packet counts for the rule and goes on; else nothing is counted yet.
-  mutating func passUnlessBound(to next: Label, _ maps: borrowing HookMaps) {
-    let (unbound, bound) = (assembler.makeLabel(), assembler.makeLabel())
-    assembler.lookUp(maps.ports, key: Variable.port)
-    assembler.jump64(if: .r0, .equal, 0, to: unbound)
-    assembler.load(.word, .r1, from: .r0, HookPort.Offset.link)
-    assembler.jump(if: .r1, .notEqual, 0, to: bound)
-    assembler.place(unbound)
-    countAndGoOn()
-    countPackets(.noPort, maps)
-    assembler.jump(to: next)
-    assembler.place(bound)
   }
 
   /// What the packet has before its owner is told there. Changes r1.

@@ -36,8 +36,6 @@ extension RuleHook {
     assembler.place(done)
     assembler.store(.word, .r9, to: .r7, Variable.protocolNumber)
     measure()
-    assembler.load(.word, .r8, from: .r7, Variable.source4)
-    assembler.load(.word, .r9, from: .r7, Variable.destination4)
   }
 
   /// RFC 791 §3.1.

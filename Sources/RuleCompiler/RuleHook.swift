@@ -1,42 +1,45 @@
 package import BPF
-package import Firewall
 import DivertWire
-import Packets
+import Firewall
 
-/// Translates a rule set into the program that judges the packets of one direction of an interface.
+/// The program that judges the packets of one direction of interfaces, by the rule image in force.
 ///
-/// Registers throughout: r6 the context, r7 where the variables lie (``Variable``); in the rules r8 and r9, source and
-/// destination of an IPv4 packet in host order.
+/// Registers throughout: r6 the context, r7 where the variables lie (``Variable``); in the rules r8, where the image lies,
+/// and r9, the mask of an index into it.
 ///
-/// The program gives the same answers as ``ResolvedRules/evaluate(_:_:from:counters:)``. What it cannot judge
-/// it sends to divertd as an upcall at that rule, where the evaluator goes on.
+/// The program gives the same answers as ``RuleImage/evaluate(_:_:from:counters:)``. What it cannot judge
+/// it sends to divertd as an upcall at that rule, where the evaluator goes on. It knows no rule: the kernel's verifier sees
+/// it once, whatever rules there will be.
 package struct RuleHook: ~Copyable {
   var assembler = Assembler(variables: .r7)
   let environment: HookEnvironment
-  let host: HostView
+  let maps: HookMaps
   let letGo: Label
   let refuse: Label
   let divert: Label
   let upcall: Label
   let accept: Label
   let deny: Label
-  /// Called by rules that count and go on: the verifier moves all that follows for each look-up that it writes out.
-  private let countAndReturn: Label
+  // Functions.
   /// ``Assembler/findPath(_:secret:_:)``.
   let findPath: Label
-  /// Whether the rule being translated has already made sure of the packet's version.
-  var knownVersion: UInt8 = 0
-  /// By number: where a `skipto` leads, while that lies ahead.
-  private var skips: [UInt16: Label] = [:]
-  private var callCount = 0
+  let evaluate: Label
+  let find: Label
+  let longest32: Label
+  let longest128: Label
+  /// Those that the kernel calls in a loop.
+  let judgeBySection: Label
+  let nextPrefix: Label
+  let round: Label
+  let stepOn: Label
 
   package static func compile(
-    _ ruleSet: RuleSet, host: HostView, environment: HookEnvironment, maps: borrowing HookMaps
+    environment: HookEnvironment, maps: borrowing HookMaps
   ) throws(AssemblerError) -> [Instruction] {
-    var hook = RuleHook(environment: environment, host: host)
+    var hook = RuleHook(environment: environment, maps: copy maps)
     hook.entry(maps)
     hook.parse(maps)
-    // The endings stand before the rules, so that conditional jumps reach them from the parser; rules use long ones.
+    // The endings stand before the rules, so that conditional jumps reach them from the parser.
     let rules = hook.assembler.makeLabel()
     hook.assembler.jump(to: rules)
     hook.endings(maps)
@@ -44,26 +47,43 @@ package struct RuleHook: ~Copyable {
     if environment.judgesInUserSpace {
       hook.goUpFromTheBeginning()
     } else {
-      hook.findLocalAddresses(ruleSet, maps)
-      hook.fragmentGates(ruleSet, maps)
-      hook.rules(ruleSet, maps)
+      hook.rules(maps)
+      hook.functions()
     }
-    hook.counting(maps)
     hook.assembler.findPath(hook.findPath, secret: environment.secret, maps)
     return try hook.assembler.finish()
   }
 
-  private init(environment: HookEnvironment, host: HostView) {
+  /// Behind all else.
+  private mutating func functions() {
+    functionJudgeBySection()
+    functionEvaluate()
+    functionRound()
+    functionStep()
+    functionFind()
+    functionPrefix()
+    function32()
+    function128()
+  }
+
+  private init(environment: HookEnvironment, maps: HookMaps) {
     self.environment = environment
-    self.host = host
+    self.maps = maps
     letGo = assembler.makeLabel()
     refuse = assembler.makeLabel()
     divert = assembler.makeLabel()
     upcall = assembler.makeLabel()
     accept = assembler.makeLabel()
     deny = assembler.makeLabel()
-    countAndReturn = assembler.makeLabel()
     findPath = assembler.makeLabel()
+    evaluate = assembler.makeLabel()
+    find = assembler.makeLabel()
+    longest32 = assembler.makeLabel()
+    longest128 = assembler.makeLabel()
+    judgeBySection = assembler.makeLabel()
+    nextPrefix = assembler.makeLabel()
+    round = assembler.makeLabel()
+    stepOn = assembler.makeLabel()
   }
 
   var isOutgoing: Bool { environment.direction == .outgoing }
@@ -151,154 +171,135 @@ package struct RuleHook: ~Copyable {
 
   // MARK: Rules
 
-  private mutating func rules(_ ruleSet: RuleSet, _ maps: borrowing HookMaps) {
-    // The verifier follows the way that does not jump first: by way of the restarts it meets the last rules first, so
-    // that it never has the branches of more than a few rules waiting (it gives up at 8192).
-    let restarted = assembler.makeLabel()
-    let first = assembler.makeLabel()
+  private mutating func rules(_ maps: borrowing HookMaps) {
+    findImage(maps)
+    prepareFields()
+    findLocalAddresses(maps)
+    chooseSection()
+    assembler.move(.r1, 2)
+    assembler.loadFunction(.r2, judgeBySection)
+    assembler.move(.r3, .r10)
+    assembler.calculate64(.add, .r3, Int32(Self.frame))
+    assembler.move(.r4, 0)
+    assembler.call(.loop)
+    assembler.load(.word, .r0, from: .r7, Variable.outcome)
+    assembler.jump(if: .r0, .equal, Outcome.allow, to: accept)
+    assembler.jump(if: .r0, .equal, Outcome.deny, to: deny)
+    assembler.jump(if: .r0, .equal, Outcome.divert, to: divert)
+    assembler.jump(if: .r0, .equal, Outcome.upcall, to: upcall)
+    // A fragment that waits; or more rounds than there can be.
+    goUpFromTheBeginning()
+  }
+
+  /// Which section comes first: that of the rules, or a gate's. Fragments whose datagram a rule might divert, or of this
+  /// host's tell from its fragments, are judged in user space with the rest of it; see ``FragmentGate``.
+  private mutating func chooseSection() {
+    let (whole, received, chosen) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
+    assembler.store(.word, value: 1, to: .r7, Variable.isGate)
+    if environment.waitsForFragments {
+      assembler.load(.word, .r1, from: .r7, Variable.isFragment)
+      assembler.jump(if: .r1, .equal, 0, to: whole)
+      assembler.load(.word, .r2, from: .r8, ImageLayout.Block.sections * 8 + 4)
+      if isOutgoing {
+        assembler.load(.word, .r1, from: .r7, Variable.receiveInterface)
+        assembler.jump(if: .r1, .notEqual, 0, to: received)
+        assembler.load(.word, .r2, from: .r8, ImageLayout.Block.moreSections * 8)
+        assembler.place(received)
+      }
+      assembler.store(.word, .r2, to: .r7, Variable.section)
+      assembler.store(.word, value: 0, to: .r7, Variable.tagBefore)
+      assembler.jump(if: .r2, .notEqual, 0, to: chosen)
+    }
+    assembler.place(whole)
+    chooseRules()
+    assembler.place(chosen)
+  }
+
+  private mutating func chooseRules() {
+    assembler.load(.word, .r1, from: .r8, ImageLayout.Block.sections * 8)
+    assembler.store(.word, .r1, to: .r7, Variable.section)
     assembler.load(.word, .r1, from: .r7, Variable.restart)
-    assembler.jump(if: .r1, .equal, 0, to: first)
-    assembler.jump(to: restarted)
-    assembler.place(first)
-
-    let beginning = assembler.count
-    var starts: [(number: UInt16, label: Label)] = []
-    var isNumberUp = false
-    for (index, entry) in ruleSet.entries.enumerated() {
-      if starts.last?.number != entry.rule.number {
-        starts.append((entry.rule.number, assembler.here()))
-        placeSkips(upTo: entry.rule.number)
-        let cost = assembler.count - beginning + callCount * HookEnvironment.callCost
-        if cost > environment.instructionLimit { break }
-        // Judgement goes on in user space with all rules of a number: those before the one that goes up, too.
-        let others = ruleSet.entries[index...].prefix { $0.rule.number == entry.rule.number }.dropFirst()
-        isNumberUp = others.contains { ruleSet.isEnabled($0.rule) && goesUp($0.rule) }
-        if isNumberUp { goUp(at: entry.rule.number) }
-      }
-      if ruleSet.isEnabled(entry.rule), !isNumberUp { translate(entry, maps) }
-    }
-    if let last = starts.last, last.number != RuleSet.defaultNumber {
-      judgeAboveInUserSpace(from: last.number)
-      for (number, label) in skips.sorted(by: { $0.key < $1.key }) {
-        assembler.place(label)
-        goUp(at: number)
-      }
-    }
-    assembler.place(restarted)
-    restart(starts[...])
+    assembler.store(.word, .r1, to: .r7, Variable.tagBefore)
+    assembler.store(.word, value: 0, to: .r7, Variable.isGate)
   }
 
-  private mutating func skip(to number: UInt16) {
-    let label = skips[number] ?? assembler.makeLabel()
-    skips[number] = label
-    assembler.jump(to: label)
-  }
-
-  private mutating func placeSkips(upTo number: UInt16) {
-    for target in skips.keys.filter({ $0 <= number }) {
-      if let label = skips.removeValue(forKey: target) { assembler.place(label) }
-    }
-  }
-
-  /// The first number that is not translated: rules from here on are judged in user space, those after a tag in r1
-  /// too.
-  private mutating func judgeAboveInUserSpace(from number: UInt16) {
-    let above = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r7, Variable.restart)
-    assembler.calculate(.add, .r1, 1)
-    assembler.jump(if: .r1, .greater, UInt32(number), to: above)
-    assembler.move32(.r1, UInt32(number))
-    assembler.place(above)
-    assembler.store(.word, .r1, to: .r7, Variable.tag)
-    assembler.jump(to: upcall)
-  }
-
-  /// Jumps to the first number greater than the tag in r1: a binary search, as ``RuleSet/index(after:)`` does it.
-  private mutating func restart(_ starts: ArraySlice<(number: UInt16, label: Label)>) {
-    guard starts.count > 1 else {
-      if let only = starts.first { assembler.jump(to: only.label) }
-      return
-    }
-    let middle = (starts.startIndex + starts.endIndex - 1) / 2
-    let lower = assembler.makeLabel()
-    let upper = assembler.makeLabel()
-    assembler.jump(if: .r1, .less, UInt32(starts[middle].number), to: lower)
-    assembler.jump(to: upper)
-    assembler.place(lower)
-    restart(starts[...middle])
-    assembler.place(upper)
-    restart(starts[(middle + 1)...])
-  }
-
-  private mutating func translate(_ entry: RuleSet.Entry, _ maps: borrowing HookMaps) {
-    let rule = entry.rule
-    if rule.clauses.contains(where: { isNever($0) }) { return }
-    knownVersion = 0
-    if isTooLong(rule) { return goUp(at: rule.number) }
-    let next = assembler.makeLabel()
-    if let threshold = rule.threshold, !goesUp(rule) {
-      assembler.call(.randomNumber)
-      assembler.jump(if: .r0, .greaterOrEqual, threshold, to: next)
-    }
-    for clause in rule.clauses { require(clause, otherwise: next) }
-    if rule.sparesNeighbourDiscovery { spareNeighbourDiscovery(to: next) }
-    assembler.store(.word, value: UInt32(entry.slot), to: .r7, Variable.slot)
-    switch rule.action {
-    case .allow: assembler.jump(to: accept)
-    case .deny: assembler.jump(to: deny)
-    case .count: countAndGoOn()
-    case .skipto:
-      countAndGoOn()
-      skip(to: rule.skipTarget)
-    case .divert(let port):
-      assembler.store(.word, value: UInt32(port), to: .r7, Variable.port)
-      if environment.passingPorts.contains(port) { passUnlessBound(to: next, maps) }
-      assembler.store(.word, value: UInt32(rule.number), to: .r7, Variable.tag)
-      assembler.jump(to: divert)
-    case .tee(let port):
-      if goesUp(rule) {
-        goUp(at: rule.number)
-      } else {
-        countAndGoOn()
-        tee(port: port, rule.number, maps)
-      }
-    }
-    assembler.place(next)
-  }
-
-  /// A conditional jump reaches 32 767 slots: what might be longer is left to user space.
-  private func isTooLong(_ rule: Rule) -> Bool { slots(rule.clauses) > 20_000 }
-
-  /// Whether user space judges what comes to a rule, or what matches it.
-  private func goesUp(_ rule: Rule) -> Bool {
-    // There is no room for the frame header in front of the packet, and what makes room cannot be undone.
-    if case .tee = rule.action, environment.linkHeaderLength == 0 { return true }
-    return isTooLong(rule)
-  }
-
-  private mutating func spareNeighbourDiscovery(to next: Label) {
-    let other = assembler.makeLabel()
-    assembler.load(.word, .r1, from: .r7, Variable.protocolNumber)
-    assembler.jump(if: .r1, .notEqual, 58, to: other)
-    assembler.load(.word, .r1, from: .r7, Variable.transportKind)
-    assembler.jump(if: .r1, .notEqual, TransportKind.icmp, to: other)
-    assembler.load(.word, .r1, from: .r7, Variable.icmpType)
-    assembler.calculate(.subtract, .r1, 133)
-    assembler.jump(if: .r1, .lessOrEqual, 4, to: next)
-    assembler.place(other)
-  }
-
-  mutating func countAndGoOn() {
-    assembler.move(.r1, .r7)
-    assembler.call(countAndReturn)
-    callCount += 1
-  }
-
-  private mutating func counting(_ maps: borrowing HookMaps) {
-    assembler.place(countAndReturn)
-    assembler.move(.r7, .r1)
-    countRule(maps)
+  /// Judges by a section, in a loop, so that the verifier sees that once; r2 is the address of ``Frame``. r0 = 1: that was
+  /// all.
+  private mutating func functionJudgeBySection() {
+    let over = assembler.makeLabel()
+    assembler.place(judgeBySection)
+    takeFrame(.r2)
+    assembler.move(.r1, .r2)
+    assembler.load(.word, .r2, from: .r7, Variable.section)
+    assembler.load(.word, .r3, from: .r7, Variable.tagBefore)
+    assembler.call(evaluate)
+    assembler.store(.word, .r0, to: .r7, Variable.outcome)
+    assembler.load(.word, .r1, from: .r7, Variable.isGate)
+    assembler.jump(if: .r1, .equal, 0, to: over)
+    assembler.jump(if: .r0, .equal, Outcome.wait, to: over)
+    chooseRules()
     assembler.answer(0)
+    assembler.place(over)
+    assembler.answer(1)
+  }
+
+  /// What the evaluator wants beside what the parser has read.
+  private mutating func prepareFields() {
+    let (version4, first, done) = (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
+    let via = isOutgoing ? Variable.transmitInterface : Variable.receiveInterface
+    assembler.load(.word, .r1, from: .r7, via)
+    assembler.store(.word, .r1, to: .r7, Variable.via)
+    assembler.load(.word, .r1, from: .r7, Variable.isDiverted)
+    assembler.calculate(.shiftLeft, .r1, 1)
+    assembler.calculate(.or, .r1, UInt32(environment.direction.rawValue))
+    assembler.store(.word, .r1, to: .r7, Variable.pass)
+    assembler.load(.word, .r1, from: .r7, Variable.version)
+    assembler.jump(if: .r1, .equal, 4, to: version4)
+    for (half, variable) in [
+      (8, Variable.source6), (16, Variable.source6 + 8), (24, Variable.destination6),
+      (32, Variable.destination6 + 8),
+    ] {
+      assembler.load(.doubleword, .r1, from: .r7, Variable.header + half)
+      assembler.swapBigEndian(.r1, bits: 64)
+      assembler.store(.doubleword, .r1, to: .r7, variable)
+    }
+    assembler.store(.word, value: 0, to: .r7, Variable.fragmentBits)
+    assembler.jump(to: done)
+    assembler.place(version4)
+    assembler.load(.byte, .r1, from: .r7, Variable.header + 6)
+    assembler.calculate(.and, .r1, 0xe0)
+    assembler.load(.word, .r2, from: .r7, Variable.fragmentOffset)
+    assembler.jump(if: .r2, .equal, 0, to: first)
+    assembler.calculate(.or, .r1, 1)
+    assembler.place(first)
+    assembler.store(.word, .r1, to: .r7, Variable.fragmentBits)
+    assembler.place(done)
+  }
+
+  /// Looks the addresses up that rules ask for with `me` and `me6`, once for all of them.
+  private mutating func findLocalAddresses(_ maps: borrowing HookMaps) {
+    for (bit, isLocal, header4, header6) in [
+      (ImageLayout.LocalLookUps.source, Variable.sourceIsLocal, 12, 8),
+      (.destination, Variable.destinationIsLocal, 16, 24),
+    ] {
+      let (asked, version6, looked, known) =
+        (assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel(), assembler.makeLabel())
+      assembler.store(.word, value: 0, to: .r7, isLocal)
+      assembler.load(.word, .r1, from: .r8, ImageLayout.Block.moreSections * 8 + 4)
+      assembler.jump(if: .r1, .anyBitSet, bit.rawValue, to: asked)
+      assembler.jump(to: known)
+      assembler.place(asked)
+      assembler.load(.word, .r1, from: .r7, Variable.version)
+      assembler.jump(if: .r1, .equal, 6, to: version6)
+      assembler.lookUp(maps.local4, key: Variable.header + header4)
+      assembler.jump(to: looked)
+      assembler.place(version6)
+      assembler.lookUp(maps.local6, key: Variable.header + header6)
+      assembler.place(looked)
+      assembler.jump64(if: .r0, .equal, 0, to: known)
+      assembler.store(.word, value: 1, to: .r7, isLocal)
+      assembler.place(known)
+    }
   }
 
   /// Packets, bytes and time of the rule whose slot is among the variables.
@@ -325,12 +326,6 @@ package struct RuleHook: ~Copyable {
     assembler.calculate(.add, .r1, 1)
     assembler.place(last)
     assembler.store(.word, .r1, to: .r7, Variable.tag)
-    assembler.jump(to: upcall)
-  }
-
-  /// Judgement goes on in user space at the first rule with this number.
-  mutating func goUp(at number: UInt16) {
-    assembler.store(.word, value: UInt32(number), to: .r7, Variable.tag)
     assembler.jump(to: upcall)
   }
 }

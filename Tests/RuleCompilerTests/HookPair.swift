@@ -12,7 +12,6 @@ struct HookPair: ~Copyable {
   let maps: HookMaps
   let incoming: Program
   let outgoing: Program
-  private let bound: Set<UInt16>
 
   enum Outcome: Equatable {
     case allow
@@ -24,9 +23,37 @@ struct HookPair: ~Copyable {
 
   init(
     _ ruleSet: RuleSet, host: HostView, bound: Set<UInt16> = [2000, 2001, 2002, 2003],
-    passing: Set<UInt16> = [], instructionLimit: Int? = nil, waitsForFragments: Bool = false
+    passing: Set<UInt16> = [], waitsForFragments: Bool = false, linkHeaderLength: Int = 14,
+    ruleCapacity: Int = 0
   ) throws {
-    let maps = try HookMaps(ruleCapacity: ruleSet.slotCount)
+    var maps = try HookMaps(ruleCapacity: max(ruleCapacity, ruleSet.slotCount))
+    let image = RuleImage(ruleSet: ruleSet, host: host)
+    let size = try ImageSize(holding: image, atLeast: maps.imageSize)
+    if size > maps.imageSize { (maps.images, maps.imageSize) = (try size.makeMap(), size) }
+    var environment = HookEnvironment(
+      direction: .incoming, linkHeaderLength: linkHeaderLength, secret: Self.secret, upcallInterface: 1)
+    environment.waitsForFragments = waitsForFragments
+    let incoming = try Program("test_in", RuleHook.compile(environment: environment, maps: maps))
+    environment.direction = .outgoing
+    let outgoing = try Program("test_out", RuleHook.compile(environment: environment, maps: maps))
+    try Self.enforce(ruleSet, host: host, bound: bound, passing: passing, maps)
+    self.maps = maps
+    self.incoming = incoming
+    self.outgoing = outgoing
+  }
+
+  /// Other rules for the programs that there are; counters stay as they are.
+  func enforce(
+    _ ruleSet: RuleSet, host: HostView, bound: Set<UInt16> = [], passing: Set<UInt16> = []
+  ) throws {
+    try Self.enforce(ruleSet, host: host, bound: bound, passing: passing, maps)
+  }
+
+  private static func enforce(
+    _ ruleSet: RuleSet, host: HostView, bound: Set<UInt16>, passing: Set<UInt16>, _ maps: HookMaps
+  ) throws {
+    for (address, _) in maps.local4.entries(of: UInt32.self) { maps.local4.delete(address) }
+    for (address, _) in maps.local6.entries(of: InlineArray<2, UInt64>.self) { maps.local6.delete(address) }
     for interface in host.interfaces {
       for address in interface.addresses4 {
         try maps.local4.update(address.rawValue.bigEndian, interface.index)
@@ -36,22 +63,15 @@ struct HookPair: ~Copyable {
           [address.high.bigEndian, address.low.bigEndian] as InlineArray<2, UInt64>, interface.index)
       }
     }
-    for port in bound { try maps.ports.update(UInt32(port), HookPort(link: 1)) }
-    var environment = HookEnvironment(
-      direction: .incoming, linkHeaderLength: 14, secret: Self.secret, upcallInterface: 1)
-    environment.passingPorts = passing
-    if let instructionLimit { environment.instructionLimit = instructionLimit }
-    environment.waitsForFragments = waitsForFragments
-    let incoming = try Program(
-      "test_in", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
-    environment.direction = .outgoing
-    let outgoing = try Program(
-      "test_out", RuleHook.compile(ruleSet, host: host, environment: environment, maps: maps))
-    self.maps = maps
-    self.bound = bound
-    self.incoming = incoming
-    self.outgoing = outgoing
+    for port in ports.union(bound).union(passing) {
+      let options: HookPortOptions = passing.contains(port) ? .passing : []
+      try maps.ports.update(UInt32(port), HookPort(link: bound.contains(port) ? 1 : 0, options: options))
+    }
+    try LoadedImage(RuleImage(ruleSet: ruleSet, host: host), size: maps.imageSize).enforce(maps)
   }
+
+  /// Those that random rules name.
+  static let ports: Set<UInt16> = [2000, 2001, 2002, 2003]
 
   /// What a rule has counted, on all CPUs together.
   func counter(slot: Int) -> (packets: UInt64, bytes: UInt64) {
@@ -67,7 +87,7 @@ struct HookPair: ~Copyable {
 
   /// By bound port: what `divert` has given to it.
   private var diverted: [UInt16: UInt64] {
-    bound.reduce(into: [:]) { counts, port in
+    Self.ports.reduce(into: [:]) { counts, port in
       let bytes = maps.ports.lookup(UInt32(port)) ?? []
       counts[port] = bytes[HookPort.Offset.diverted...].prefix(8).reversed().reduce(0) {
         $0 << 8 | UInt64($1)
@@ -113,7 +133,7 @@ struct HookPair: ~Copyable {
       guard let header = FrameHeader(parsing: result.span.bytes) else { return .gone }
       if header.operation == .upcall { return .upcall(at: header.tag) }
       let after = diverted
-      guard let port = bound.first(where: { before[$0] != after[$0] }) else {
+      guard let port = Self.ports.first(where: { before[$0] != after[$0] }) else {
         throw SystemError("find the port that was diverted to", code: 22)
       }
       return .diverted(port: port, tag: header.tag)

@@ -4,13 +4,20 @@ import TestSupport
 
 /// Rules and packets drawn from few values, so that they meet often.
 extension RandomNumberGenerator {
-  mutating func ruleSet() -> RuleSet {
+  mutating func ruleSet() -> RuleSet { ruleSet(count: .random(in: 0...12, using: &self)) }
+
+  /// So many that the index has several words; most of them let packets go on, and one in a hundred has `prob`.
+  mutating func ruleSet(ofMany count: Int) -> RuleSet { ruleSet(count: count) }
+
+  private mutating func ruleSet(count: Int) -> RuleSet {
+    let isLarge = count > 12
     var ruleSet = RuleSet(default: Bool.random(using: &self) ? .allow : .deny)
-    for _ in 0..<Int.random(in: 0...12, using: &self) {
+    for _ in 0..<count {
+      let goesOn = isLarge && Int.random(in: 0..<8, using: &self) != 0
       let rule = Rule(
-        number: UInt16.random(in: 1...20, using: &self) * 100, action: action(),
+        number: UInt16.random(in: 1...20, using: &self) * 100, action: goesOn ? .count : action(),
         clauses: (0..<Int.random(in: 0...3, using: &self)).map { _ in clause() },
-        probability: Int.random(in: 0..<6, using: &self) == 0 ? 500_000 : nil,
+        probability: Int.random(in: 0..<(isLarge ? 1000 : 6), using: &self) == 0 ? 500_000 : nil,
         set: .random(in: 0...3, using: &self))
       ruleSet = (try? ruleSet.adding(rule).0) ?? ruleSet
     }

@@ -45,7 +45,9 @@ package enum ImageLayout {
     package static let records = 3
     /// Halves: the first ``Combination``; unused.
     package static let combinations = records + Dimension.slotCount / 2
-    package static let size = combinations + 1
+    /// The summary of a packet that has no class yet: a bit for each position or group.
+    package static let all = combinations + 1
+    package static let size = all + 1
   }
 
   /// What the bases of a packet's classes have in common: the positions that match where no class has a change. A bit for

@@ -53,6 +53,7 @@ struct SectionBuilder {
     let used = writeDimensions(&vectors, at: section + ImageLayout.Section.records, &writer)
     writer.store(
       vectors.writeCombinations(&writer), 0, at: section + ImageLayout.Section.combinations)
+    writer.store(vectors.summaryOfAll, at: section + ImageLayout.Section.all)
     writer.store(positionCount - 1, vectors.depth.rawValue, at: section + ImageLayout.Section.count)
     writer.store(UInt32(rulesPlace), UInt32(stepsPlace), at: section + ImageLayout.Section.rules)
     writer.store(used, UInt32(vectors.groupCount), at: section + ImageLayout.Section.dimensions)
@@ -205,9 +206,20 @@ struct SectionBuilder {
       ports[Int(Dimension.sourcePort.rawValue)].add(positionCount, ranges, negated: term.negated)
     case .destinationPort(let ranges):
       ports[Int(Dimension.destinationPort.rawValue)].add(positionCount, ranges, negated: term.negated)
-    case .version, .protocolNumber, .source, .destination, .direction, .received, .transmitted, .via,
-      .icmpTypes,
-      .tcpFlags, .established, .fragment, .diverted:
+    case .protocolNumber(let number):
+      let key = UInt32(number) << 1 | (term.negated ? 1 : 0)
+      values[Int(Dimension.protocolNumber.rawValue)].add(positionCount, key: key) {
+        let set = ValueSet(protocolNumber: number)
+        return term.negated ? set.complement(of: 512) : set
+      }
+    case .direction(let direction):
+      let key = UInt32(direction.rawValue) << 1 | (term.negated ? 1 : 0)
+      values[Int(Dimension.pass.rawValue)].add(positionCount, key: key) {
+        let set = ValueSet(direction: direction)
+        return term.negated ? set.complement(of: 4) : set
+      }
+    case .version, .source, .destination, .received, .transmitted, .via, .icmpTypes, .tcpFlags, .established,
+      .fragment, .diverted:
       for part in division.parts(of: term.test) ?? [] { add(part, negated: term.negated) }
     }
   }

@@ -3,6 +3,7 @@ struct ValueClasses {
   private let valueCount: Int
   private var numbers: [ValueSet: Int] = [:]
   private var sets: [(values: ValueSet, positions: [UInt32])] = []
+  private var keys: [UInt32: Int] = [:]
   // Most rules in a row ask for the same.
   private var last: (set: ValueSet, number: Int)?
 
@@ -12,6 +13,14 @@ struct ValueClasses {
 
   mutating func add(_ position: UInt32, _ set: ValueSet) {
     sets[number(of: set)].positions.append(position)
+  }
+
+  /// The same for a set that a number stands for.
+  mutating func add(_ position: UInt32, key: UInt32, _ set: () -> ValueSet) {
+    if let known = keys[key] { return sets[known].positions.append(position) }
+    let number = number(of: set())
+    keys[key] = number
+    sets[number].positions.append(position)
   }
 
   private mutating func number(of set: ValueSet) -> Int {

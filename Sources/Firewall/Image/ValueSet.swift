@@ -36,13 +36,13 @@ struct ValueSet: Hashable, Sendable, BitwiseCopyable {
 }
 
 /// How the values of these dimensions are made from a packet.
-enum DimensionValue {
+package enum DimensionValue {
   static func protocolNumber(_ number: UInt8, version6: Bool) -> Int { Int(number) | (version6 ? 256 : 0) }
   /// Packets without the header that a test asks for.
-  static let noTCPFlags = 256
-  static let noICMPType = 32
-  static let fragment6 = 256
-  static let laterFragment6 = 257
+  package static let noTCPFlags = 256
+  package static let noICMPType = 32
+  package static let fragment6 = 256
+  package static let laterFragment6 = 257
 }
 
 extension ValueSet {

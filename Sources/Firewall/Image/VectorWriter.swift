@@ -52,6 +52,12 @@ struct VectorWriter {
     return words
   }
 
+  /// Before any class is known.
+  var summaryOfAll: UInt64 {
+    let count = depth == .word ? positionCount : groupCount
+    return count >= 64 ? .max : 1 << UInt64(count) - 1
+  }
+
   // MARK: Classes
 
   mutating func beginDimension() { dimensions.append(([], [])) }
@@ -135,7 +141,7 @@ struct VectorWriter {
   // MARK: Combinations
 
   private static let basesPerDimension = 7
-  private static let combinationLimit = 512
+  private static let combinationLimit = 128
 
   /// Writes what the bases of the dimensions have in common, for each choice of one base of each dimension, or of none,
   /// where a class has a base that is not known here.
