@@ -7,7 +7,7 @@ BASH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETIONS = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench bench-evaluator bench-preload fuzz format check install install-library uninstall clean
+.PHONY: help setup build test demo bench bench-evaluator bench-rules bench-preload fuzz format check install install-library uninstall clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -31,6 +31,10 @@ bench: setup ## Diverted against undiverted traffic and NFQUEUE, in some three m
 
 bench-evaluator: setup ## Rules judged in user space: ns a packet by number of rules, replay; half a minute
 	$(SWIFT) run -c release EvaluatorBench
+
+bench-rules: setup ## Rule sets by kind and size: what a hook takes for a packet, rules to load and to add, memory; root
+	$(SWIFT) build -c release --product RuleBench
+	.build/release/RuleBench
 
 bench-preload: setup ## What programs without divert sockets pay under `divert exec`, by kind of call
 	$(SWIFT) build -c release --product divert-preload
