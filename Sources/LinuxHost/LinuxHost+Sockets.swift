@@ -40,13 +40,35 @@ extension LinuxHost {
       throw SystemError(
         action, code: error.code, advice: "another program has bound it; end that one, or take another port")
     }
-    let link = try HostLink(
-      LinkDevice(HostLink.name(ofPort: port), kept: kept), program: linkProgram, kept: kept)
+    let link = try link(forPort: port)
+    try lock(socket, to: link, action)
     try PacketSocket.bind(socket, to: link.index)
     ports.hold(port, link, cookie, before: hookCounts[port])
     try write(cookie)
     tellHooks(port)
     return (port, link.index)
+  }
+
+  private func link(forPort port: UInt16) throws(SystemError) -> HostLink {
+    if let former = ports.formerLink(ofPort: port) { return former }
+    let device = try LinkDevice(HostLink.name(ofPort: port), kept: kept)
+    return try HostLink(device, program: linkProgram, kept: kept)
+  }
+
+  /// Whatever its holder binds the socket to, it receives from the link only.
+  private func lock(
+    _ socket: borrowing Descriptor, to link: HostLink, _ action: String
+  ) throws(SystemError) {
+    do throws(SystemError) {
+      try PacketSocket.lock(socket, to: link.index)
+    } catch {
+      switch error.code {
+      case EPERM: break  // It has a locked filter of its program's own.
+      case EINVAL:
+        throw SystemError(action, code: EINVAL, advice: "the socket has been bound before; open another one")
+      default: throw error
+      }
+    }
   }
 
   /// What the hooks count for a socket: its slot, and the memory, to be read only.
@@ -93,7 +115,7 @@ extension LinuxHost {
     for port in ports.table.ports {
       guard let holder = ports.table[port], !living.contains(holder.cookie) else { continue }
       hookCounts.set(port: port, link: 0, options: [])
-      ports.release(port)
+      ports.releaseLater(port)
     }
   }
 

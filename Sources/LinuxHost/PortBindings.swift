@@ -39,7 +39,10 @@ struct HandedSocket: Sendable {
 /// The sockets that were handed out, and the ports they have bound.
 struct PortBindings: ~Copyable {
   var table = PortTable<PortHolder>()
-  private(set) var links: Set<UInt32> = []
+  private var boundLinks: Set<UInt32> = []
+  private let closing = ClosingLinks()
+  /// The interfaces of all links, until they are gone.
+  var links: Set<UInt32> { boundLinks.union(closing.indexes) }
   /// By cookie.
   private(set) var sockets: [UInt64: HandedSocket] = [:]
   private var freeSlots: [HandedSocket.Slot] = []
@@ -105,12 +108,24 @@ struct PortBindings: ~Copyable {
   mutating func hold(_ port: UInt16, _ link: HostLink, _ cookie: UInt64, before: PortCounts) {
     let options = sockets[cookie]?.options ?? []
     table.bind(port, PortHolder(link: link, cookie: cookie, options: options, before: before))
-    links.formUnion(link.indexes)
+    boundLinks.formUnion(link.indexes)
   }
 
   /// The link's device goes with this.
-  mutating func release(_ port: UInt16) {
-    if let holder = table[port] { links.subtract(holder.link.indexes) }
+  mutating func release(_ port: UInt16) { _ = unbind(port) }
+
+  /// The link's device goes in the background, unless the port is bound again before.
+  mutating func releaseLater(_ port: UInt16) {
+    if let link = unbind(port) { closing.close(link, ofPort: port) }
+  }
+
+  /// A link that a port has left, to be used again.
+  func formerLink(ofPort port: UInt16) -> HostLink? { closing.take(port) }
+
+  private mutating func unbind(_ port: UInt16) -> HostLink? {
+    guard let link = table[port]?.link else { return nil }
+    boundLinks.subtract(link.indexes)
     table.unbind(port)
+    return link
   }
 }

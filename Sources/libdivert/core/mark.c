@@ -9,6 +9,7 @@
 
 enum {
   filter_length = 8,
+  link_length = 3, // divertd puts it in front and locks it when the socket is bound: only packets of its link
   magic = 0x44495654, // "DIVT"
   kind_offset = 0,
 };
@@ -25,16 +26,16 @@ int mark_attach(int socket, struct mark mark) {
       BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
   };
   struct sock_fprog program = {.len = filter_length, .filter = filter};
-  int on = 1;
-  if (setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) != 0) return -1;
-  return setsockopt(socket, SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on);
+  return setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
 }
 
 bool mark_read(int descriptor, struct mark *mark) {
-  struct sock_filter filter[filter_length] = {{0}};
-  socklen_t length = filter_length;
+  struct sock_filter filters[link_length + filter_length] = {{0}};
+  const struct sock_filter *filter = filters;
+  socklen_t length = link_length + filter_length;
   // Not by way of getsockopt(): this library may be the one that answers that.
-  if (syscall(SYS_getsockopt, descriptor, SOL_SOCKET, SO_GET_FILTER, filter, &length) != 0) return false;
+  if (syscall(SYS_getsockopt, descriptor, SOL_SOCKET, SO_GET_FILTER, filters, &length) != 0) return false;
+  if (length == link_length + filter_length) filter += link_length, length -= link_length;
   if (length != filter_length || filter[0].code != (BPF_LD | BPF_IMM) || filter[0].k != magic) return false;
   *mark = (struct mark){.domain = filter[1].k >> 16, .protocol = filter[1].k & 0xffff, .slot = (uint16_t)filter[2].k};
   return true;
