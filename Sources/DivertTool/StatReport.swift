@@ -21,7 +21,11 @@ struct StatReport {
     return report
   }
 
-  var text: String { port == nil ? table + "\n" + totals + unruled : table }
+  var text: String { port == nil ? table + "\n" + totals + stay + unruled : table }
+
+  private var stay: String {
+    statistics.staysInForce ? "the rules stay in force when divertd ends (--fail-closed)\n" : ""
+  }
 
   private var unruled: String {
     guard !statistics.unruled.isEmpty else { return "" }

@@ -4,10 +4,11 @@ extension HostStatistics {
     self.init()
     guard let totals = Counts<HostCount>(&reader), let written = Counts<SocketCount>(&reader),
       let bound = reader.list({ BoundPort(&$0) }), let unbound = reader.list({ UnboundPort(&$0) }),
-      let unruled = reader.list({ UnruledInterface(&$0) })
+      let unruled = reader.list({ UnruledInterface(&$0) }), let stays = reader.integer(UInt8.self), stays <= 1
     else { return nil }
     (self.totals, self.written, self.bound, self.unbound) = (totals, written, bound, unbound)
     self.unruled = unruled
+    staysInForce = stays == 1
   }
 
   func write(to bytes: inout [UInt8]) {
@@ -16,6 +17,7 @@ extension HostStatistics {
     bytes.append(bound) { $1.write(to: &$0) }
     bytes.append(unbound) { $1.write(to: &$0) }
     bytes.append(unruled) { $1.write(to: &$0) }
+    bytes.append(staysInForce ? 1 : 0 as UInt8)
   }
 }
 

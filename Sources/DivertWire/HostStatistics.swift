@@ -9,6 +9,8 @@ public struct HostStatistics: Equatable, Sendable {
   package var written = Counts<SocketCount>()
   /// Interfaces whose IP traffic no rule is applied to; in the order of their indexes.
   package var unruled: [UnruledInterface] = []
+  /// Whether the rules stay in force when divertd ends.
+  package var staysInForce = false
 
   package init() {}
 }

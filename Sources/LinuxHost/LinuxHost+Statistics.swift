@@ -21,6 +21,7 @@ extension LinuxHost {
     statistics.unruled = withoutRules.sorted { $0.key < $1.key }.map {
       UnruledInterface(name: $0.value.name, reason: $0.value.reason)
     }
+    statistics.staysInForce = staysInForce
     statistics.written = hookCounts.written(by: 1..<ports.slotCount)
     return statistics
   }

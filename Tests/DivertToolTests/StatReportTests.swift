@@ -56,6 +56,11 @@ struct StatReportTests {
 
         """))
     #expect(!report(statistics, port: 2000).text.contains("without rules"))
+    #expect(!report(statistics).text.contains("--fail-closed"))
+    statistics.staysInForce = true
+    #expect(
+      report(statistics).text.contains(
+        "\nthe rules stay in force when divertd ends (--fail-closed)\ninterfaces"))
   }
 
   @Test func `ports in order, then the totals`() {

@@ -24,6 +24,7 @@ struct ControlMessageTests {
     ]
     statistics.unbound = [UnboundPort(port: 2001, policy: .pass)]
     statistics.unruled = [UnruledInterface(name: "ib0", reason: "odd")]
+    statistics.staysInForce = true
     return statistics
   }
 
@@ -54,11 +55,11 @@ struct ControlMessageTests {
   @Test func `zeros at the end of counts say nothing`() throws {
     let totals = "00000002 0000000000000000 0000000000000000"
     let none = "00000000"
-    var bytes = hex("00000025 86" + totals + none + none + none + none)
+    var bytes = hex("00000026 86" + totals + none + none + none + none + "00")
     #expect(try ControlMessage.next(from: &bytes) == .told(HostStatistics()))
     #expect(bytes.isEmpty)
     var again = ControlMessage.told(HostStatistics()).bytes
-    #expect(again == hex("00000015 86" + none + none + none + none + none))
+    #expect(again == hex("00000016 86" + none + none + none + none + none + "00"))
     #expect(try ControlMessage.next(from: &again) == .told(HostStatistics()))
   }
 
@@ -70,7 +71,7 @@ struct ControlMessageTests {
       let values: [UInt64] = (0..<count).map { $0 == count - 1 ? last : UInt64($0) % 3 }
       var body: [UInt8] = [0x86]
       for _ in 0..<2 { body.append(values) { $0.append($1) } }
-      body += hex("00000000 00000000 00000000")
+      body += hex("00000000 00000000 00000000 00")
       var message: [UInt8] = []
       message.append(UInt32(body.count))
       message += body
