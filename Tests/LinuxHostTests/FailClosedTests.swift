@@ -19,7 +19,7 @@ import Testing
     ] { try daemon.ipfw("add \(rule)") }
     let programs = try [2000, 2001].map { try host.startTool("pass", "\($0)") }
     let flows = try ["192.0.2.2", "2001:db8:1::2", "192.0.2.3", "2001:db8:1::3"].map {
-      try host.a.start(["ping", "-n", "-i", "0.002", $0])
+      try host.a.start(["ping", "-n", "-q", "-i", "0.002", $0])
     }
     let lines = try daemon.ipfw("-S list")
     for signal in [SIGKILL, SIGTERM, SIGKILL] {
