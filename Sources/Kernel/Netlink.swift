@@ -64,7 +64,8 @@ package struct NetlinkSocket: ~Copyable, Sendable {
         defer { offset += (length + 3) & ~3 }
         guard messages.host(at: offset + 8, as: UInt32.self) == sequence else { continue }
         let kind = messages.host(at: offset + 4, as: UInt16.self)
-        if messages.host(at: offset + 6, as: UInt16.self) & 0x10 != 0 { isConsistent = false }  // NLM_F_DUMP_INTR
+        // NLM_F_DUMP_INTR
+        if messages.host(at: offset + 6, as: UInt16.self) & 0x10 != 0 { isConsistent = false }
         if kind == UInt16(NLMSG_DONE) { return isConsistent }
         if kind == UInt16(NLMSG_ERROR) {
           let code = -messages.host(at: offset + 16, as: Int32.self)
