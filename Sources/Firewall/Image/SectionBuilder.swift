@@ -235,10 +235,21 @@ struct SectionBuilder {
   // MARK: All others
 
   /// What one dimension has to say: each of the clauses must hold, and of each one term.
-  private typealias Demands = [Dimension: [[(set: TestSet, negated: Bool)]]]
+  private struct Demands {
+    // A handful: compared one by one, as hashing costs more.
+    private(set) var byDimension: [(dimension: Dimension, clauses: [[(set: TestSet, negated: Bool)]])] = []
+
+    mutating func add(_ dimension: Dimension, _ terms: [(set: TestSet, negated: Bool)]) {
+      if let known = byDimension.firstIndex(where: { $0.dimension == dimension }) {
+        byDimension[known].clauses.append(terms)
+      } else {
+        byDimension.append((dimension, [terms]))
+      }
+    }
+  }
 
   private mutating func addDivided(_ entry: RuleSet.Entry, _ index: Int) {
-    var positions: [Demands] = [[:]]
+    var positions = [Demands()]
     var left: [Clause] = []
     for clause in entry.rule.clauses {
       guard let conjunction = divide(clause),
@@ -248,10 +259,14 @@ struct SectionBuilder {
         continue
       }
       for alternatives in conjunction {
+        if alternatives.count == 1, let (dimension, terms) = alternatives.first {
+          for index in positions.indices { positions[index].add(dimension, terms) }
+          continue
+        }
         positions = positions.flatMap { demands in
           alternatives.map { dimension, terms in
             var demands = demands
-            demands[dimension, default: []].append(terms)
+            demands.add(dimension, terms)
             return demands
           }
         }
@@ -262,15 +277,14 @@ struct SectionBuilder {
     let asked = isTaken ? left : entry.rule.clauses
     let first = asked.isEmpty ? ImageStep.matches : steps.add(asked)
     for (number, demands) in positions.enumerated() {
-      for (dimension, clauses) in demands.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
-        _ = add(dimension, clauses)
-      }
+      // Each has a place of its own: their order does not matter.
+      for (dimension, clauses) in demands.byDimension { _ = add(dimension, clauses) }
       append(entry, index, steps: first, isLast: number == positions.count - 1)
     }
   }
 
   private func isTakenByDimensions(_ demands: Demands) -> Bool {
-    demands.values.allSatisfy { clauses in
+    demands.byDimension.allSatisfy { _, clauses in
       let count = clauses.reduce(0) { sum, clause in
         clause.reduce(sum) { sum, term in
           if case .prefixes(let prefixes) = term.set { sum + prefixes.count } else { sum }

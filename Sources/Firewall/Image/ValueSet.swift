@@ -4,7 +4,12 @@ struct ValueSet: Hashable, Sendable, BitwiseCopyable {
 
   static let none = ValueSet()
 
-  static func all(_ count: Int) -> ValueSet { ValueSet(count) { _ in true } }
+  static func all(_ count: Int) -> ValueSet {
+    var set = ValueSet()
+    for word in 0..<count >> 6 { set.words[word] = .max }
+    if count & 63 != 0 { set.words[count >> 6] = 1 << UInt64(count & 63) - 1 }
+    return set
+  }
 
   init() {}
 
