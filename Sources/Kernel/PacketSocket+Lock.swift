@@ -3,7 +3,7 @@ import Glibc
 
 extension PacketSocket {
   /// Lets a socket receive from one interface only, for as long as it lives, whatever its holder binds it to: a socket
-  /// filter (packet(7)) that nobody can take off again (socket(7), SO_LOCK_FILTER).
+  /// filter (packet(7)) that cannot be taken off again (socket(7), SO_LOCK_FILTER).
   ///
   /// A filter of the program's own stays in force behind that.
   ///

@@ -71,7 +71,7 @@ package enum PeerPrivilege: Sendable, Equatable {
     return false
   }
 
-  /// Device and inode, by which namespaces are told apart (namespaces(7)).
+  /// Device and inode, which identify a namespace (namespaces(7)).
   private static func userNamespace(of process: String) -> [UInt64]? {
     var information = stat()
     guard unsafe stat("/proc/\(process)/ns/user", &information) == 0 else { return nil }

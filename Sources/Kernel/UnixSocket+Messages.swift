@@ -29,7 +29,7 @@ extension UnixSocket {
 
   /// Writes what the connection takes without waiting.
   ///
-  /// - Returns: How many bytes went; nil when nobody will ever read them.
+  /// - Returns: How many bytes went; nil when the peer has closed the connection.
   package static func sendWithoutWaiting(
     _ bytes: ArraySlice<UInt8>, descriptor: CInt? = nil, on number: CInt
   ) -> Int? {

@@ -2,7 +2,7 @@ import CSystem
 import Glibc
 
 /// A pair of virtual Ethernet devices (veth(4)): what is sent to one arrives at the other. It exists until it is
-/// deleted, whoever made it.
+/// deleted, whichever process made it.
 ///
 /// A TAP device without an open descriptor loses its carrier and shows nothing to packet sockets any more; a bridge loses
 /// it when its address is set, as udev does. A pair whose ends are up keeps its carrier by itself.

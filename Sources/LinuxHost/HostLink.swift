@@ -3,7 +3,7 @@ import Glibc
 import Kernel
 import RuleCompiler
 
-/// A device on which divert sockets live, with its hook. It is gone when nobody holds this any more, unless it is kept
+/// A device on which divert sockets live, with its hook. It goes with the last reference to this, unless it is kept
 /// (``KeptHost``).
 final class HostLink: Sendable {
   // The hook goes before the device that it is attached to.

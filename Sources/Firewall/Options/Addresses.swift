@@ -109,7 +109,7 @@ extension RuleParser {
     if end < item.upperBound {
       let text = end + 1..<item.upperBound
       if bytes[end] == UInt8(ascii: ":") {
-        // whoever writes `10.0.0.1:80` means a port; ipfw takes it for 0.0.0.80
+        // `10.0.0.1:80` is meant as a port; ipfw reads 0.0.0.80
         let isNumber = text.allSatisfy { isDigit(bytes[$0]) }
         guard !isNumber, let given = Self.hostAddress(bytes.extracting(text)) else {
           throw RuleError("bad netmask ``\(word.text(text))''", .badData)
