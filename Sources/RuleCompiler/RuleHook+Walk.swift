@@ -187,6 +187,15 @@ extension RuleHook {
 
   static var ownFrame: Int { -8 }
 
+  /// Of the rules in r5, those in r2, too; the round ends where none is left.
+  private mutating func keepCommonRules() {
+    let some = assembler.makeLabel()
+    assembler.calculate64(.and, .r5, .r2)
+    assembler.jump64(if: .r5, .notEqual, 0, to: some)
+    endRound()
+    assembler.place(some)
+  }
+
   /// Ends a round; the walk goes on.
   mutating func endRound() { assembler.answer(0) }
 
@@ -232,11 +241,7 @@ extension RuleHook {
       assembler.calculate(.add, .r2, .r4)
       loadWord(.r2)
       assembler.place(both)
-      assembler.calculate64(.and, .r5, .r2)
-      let next = assembler.makeLabel()
-      assembler.jump64(if: .r5, .notEqual, 0, to: next)
-      endRound()
-      assembler.place(next)
+      keepCommonRules()
       assembler.place(absent)
     }
     assembler.store(.doubleword, .r0, to: .r7, Variable.changedWords)
@@ -322,11 +327,7 @@ extension RuleHook {
       assembler.place(unchanged)
       assembler.load(.doubleword, .r2, from: .r7, Variable.scratch)
       assembler.place(meet)
-      assembler.calculate64(.and, .r5, .r2)
-      let next = assembler.makeLabel()
-      assembler.jump64(if: .r5, .notEqual, 0, to: next)
-      endRound()
-      assembler.place(next)
+      keepCommonRules()
       assembler.place(absent)
     }
 
